@@ -1,0 +1,16 @@
+# CUDA sources (src/ops/*/*_cuda.cu): raw pointers and a stream, no LibTorch headers, so nvcc needs a second a file.
+# They are compiled when nvcc is there; only -DLH_CUDA=ON makes its absence an error.
+file(GLOB_RECURSE lh_cuda_sources CONFIGURE_DEPENDS src/*.cu)
+include(CheckLanguage)
+check_language(CUDA)
+if(LH_CUDA AND NOT CMAKE_CUDA_COMPILER)
+  message(FATAL_ERROR "LH_CUDA=ON: wanted nvcc, found none")
+endif()
+if(CMAKE_CUDA_COMPILER AND lh_cuda_sources)
+  set(CMAKE_CUDA_ARCHITECTURES 80 90 CACHE STRING "CUDA architectures")
+  enable_language(CUDA)
+  add_library(lh_cuda OBJECT ${lh_cuda_sources})
+  target_include_directories(lh_cuda PRIVATE src)
+  target_compile_definitions(longhaul PRIVATE LH_WITH_CUDA=1)
+  target_sources(longhaul PRIVATE $<TARGET_OBJECTS:lh_cuda>)
+endif()

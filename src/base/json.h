@@ -1,0 +1,45 @@
+// JSON, with errors that say where. Key order is kept (files are read by people too).
+#pragma once
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace longhaul {
+
+using Json = nlohmann::ordered_json;
+
+// Parses text; Error "<where>: not JSON at byte N: ..." otherwise. Nesting deeper than 256 is an error.
+Json parse_json(std::string_view text, const std::string& where);
+Json read_json(const std::string& path);
+// Indented, trailing newline, written to a temporary name and renamed.
+void write_json(const std::string& path, const Json& json);
+
+// Typed access with a path in the message: `config.json: n_layer: wanted an integer > 0, found "4"`.
+// Every key must be read: finish() is an error that lists keys nobody read (unless `ignore` names them).
+class JsonReader {
+ public:
+  JsonReader(const Json& object, std::string where);
+  bool has(const std::string& key) const;
+  int64_t integer(const std::string& key, int64_t low, int64_t high = INT64_MAX);
+  int64_t integer_or(const std::string& key, int64_t fallback, int64_t low, int64_t high = INT64_MAX);
+  double number(const std::string& key);
+  double number_or(const std::string& key, double fallback);
+  bool boolean_or(const std::string& key, bool fallback);
+  std::string string(const std::string& key);
+  std::string string_or(const std::string& key, const std::string& fallback);
+  std::vector<int64_t> integers(const std::string& key, int64_t low);
+  const Json& value(const std::string& key);  // any type; marks it as read
+  JsonReader object(const std::string& key);
+  void ignore(const std::string& key);  // read by somebody else
+  void finish() const;
+
+ private:
+  const Json& at(const std::string& key, const char* wanted);
+  [[noreturn]] void wrong(const std::string& key, const std::string& wanted) const;
+  const Json* object_;
+  std::string where_;
+  std::vector<std::string> read_;
+};
+
+}  // namespace longhaul

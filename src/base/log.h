@@ -1,0 +1,20 @@
+// Messages to people, on stderr. spdlog stays behind this header: it cannot share a file with LibTorch (two fmt).
+#pragma once
+#include <string>
+
+#include "base/error.h"
+
+namespace longhaul {
+
+enum class LogLevel { debug, info, warning, error };
+void log_line(LogLevel level, const std::string& line);
+void set_log_level(LogLevel level);  // messages below it are dropped
+
+template <class... Parts>
+void log_debug(const Parts&... parts) { log_line(LogLevel::debug, str(parts...)); }
+template <class... Parts>
+void log_info(const Parts&... parts) { log_line(LogLevel::info, str(parts...)); }
+template <class... Parts>
+void log_warning(const Parts&... parts) { log_line(LogLevel::warning, str(parts...)); }
+
+}  // namespace longhaul

@@ -1,0 +1,30 @@
+// A subcommand of `longhaul`: one self-registering file in cli/.
+#pragma once
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "base/registry.h"
+
+namespace longhaul {
+
+// Adds its options to `app` and returns what to run once they are parsed; the returned value is the exit code.
+using CommandSetup = std::function<std::function<int()>(CLI::App& app)>;
+Registry<CommandSetup>& Commands();
+
+// Flags that every command takes, in one place (design section 1). Threads are already set when a command runs.
+struct CommonFlags {
+  int threads = 0;  // resolved: never 0 when a command runs
+  std::string device = "cpu";
+  std::string dtype = "f32";  // f32, bf16 (products), f64
+  uint64_t seed = 0;
+  bool json = false;     // machine-readable results on stdout instead of tables
+  bool dry_run = false;  // say what would be done, and stop
+};
+const CommonFlags& common_flags();
+
+// The command line as it was given, for result files.
+const std::string& command_line();
+
+}  // namespace longhaul

@@ -1,0 +1,85 @@
+#include "cli/program.h"
+
+#include <ATen/Parallel.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <map>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/machine.h"
+#include "cli/command.h"
+#include "version.h"
+
+namespace longhaul {
+
+namespace {
+
+CommonFlags flags;
+std::string line;
+
+void add_common_flags(CLI::App& app) {
+  app.add_option("--threads", flags.threads, "CPU threads; 0: every core this process may use")->check(CLI::Range(0, 4096));
+  app.add_option("--device", flags.device, "where tensors live")->check(CLI::IsMember({"cpu"}));
+  app.add_option("--dtype", flags.dtype, "f32, bf16 (products in bf16, sums in f32) or f64")->check(CLI::IsMember({"f32", "bf16", "f64"}));
+  app.add_option("--seed", flags.seed, "seed of every random choice");
+  app.add_flag("--json", flags.json, "machine-readable results on stdout");
+  app.add_flag("--dry-run", flags.dry_run, "say what would be done, and stop");
+}
+
+void set_threads() {
+  if (flags.threads == 0) flags.threads = available_cores();
+  at::set_num_threads(flags.threads);
+}
+
+int parse_and_run(int argc, char** argv) {
+  CLI::App app{"longhaul: train short, test long. How far past its training length does a language model work?"};
+  app.set_version_flag("--version", std::string("longhaul ") + LH_VERSION + " (" + LH_COMMIT + ")");
+  app.set_config("--config", "", "a TOML file; [command] sections hold its flags");
+  app.allow_config_extras(false);
+  app.require_subcommand(1);
+  app.fallthrough();
+  std::map<CLI::App*, std::function<int()>> actions;
+  for (const auto& [name, entry] : Commands().entries()) {
+    CLI::App* sub = app.add_subcommand(name, entry.summary);
+    sub->allow_config_extras(false);
+    sub->fallthrough();
+    add_common_flags(*sub);
+    actions[sub] = entry.make(*sub);
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    std::fprintf(stderr, "longhaul: %s\n", error.what());
+    return 2;
+  }
+  set_threads();
+  return actions.at(app.get_subcommands().front())();
+}
+
+}  // namespace
+
+Registry<CommandSetup>& Commands() {
+  static Registry<CommandSetup> registry("command");
+  return registry;
+}
+
+const CommonFlags& common_flags() { return flags; }
+const std::string& command_line() { return line; }
+
+int run_program(int argc, char** argv) {
+  for (int i = 0; i < argc; ++i) line += (i ? " " : "") + std::string(argv[i]);
+  try {
+    return parse_and_run(argc, argv);
+  } catch (const Error& error) {
+    std::fprintf(stderr, "longhaul: %s\n", error.what());
+    return 2;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "longhaul: internal error: %s\n", error.what());
+    return 70;
+  }
+}
+
+}  // namespace longhaul

@@ -1,0 +1,70 @@
+// A language model: const while it runs, shared by all who run it. The families are in models/, one file each.
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "base/json.h"
+#include "nn/cache.h"
+#include "ops/linear/linear.h"
+#include "ops/linear_cross_entropy/linear_cross_entropy.h"
+#include "ops/parameters.h"
+#include "ops/sequences.h"
+#include "pos/encoding.h"
+
+namespace longhaul {
+
+struct ModelInfo {
+  std::string family;          // "gpt"
+  std::string label;           // "gpt:tiny"
+  std::string position;        // canonical spec of the encoding
+  int64_t layers = 0, width = 0, heads = 0, kv_heads = 0, head_dim = 0, hidden = 0, vocab = 0;
+  int64_t trained_length = 0;  // tokens
+  Traits traits;               // of its encoding
+  int64_t channel_bytes = 0;   // bytes per token beside keys and values, all layers
+  // Keys, values and channels of one token in all layers, in bytes, for elements of this size.
+  int64_t state_bytes_per_token(int64_t element_size) const;
+  // Floating-point operations of one forward over T tokens of one sequence (matrices, half the attention square, head on `head_rows`).
+  double forward_flops(int64_t tokens, int64_t head_rows) const;
+};
+
+// Activations on their way through the layers. A layer may shorten the stream: x, seq and origin change together.
+struct Stream {
+  Tensor x;       // [T, C]
+  Sequences seq;
+  Tensor origin;  // [T] int64: input position of each survivor; undefined: all survive
+};
+
+// What a layer needs besides the stream.
+struct Pass {
+  Plan plan;
+  Step step;
+  LayerCache* cache = nullptr;      // of this layer; null: every key is in this call
+  AttentionStats* stats = nullptr;
+  double skip_eps = 1e-7;
+};
+
+// The final norm and what turns its output into logits.
+struct Head {
+  Norm norm;
+  LogitHead logits;
+};
+
+class Model {
+ public:
+  virtual ~Model() = default;
+  virtual Stream embed(const Tensor& tokens, const Plan& plan) const = 0;  // tokens [T] int64
+  virtual void layer(int64_t i, Stream& stream, const Pass& pass) const = 0;
+  virtual Head head() const = 0;
+  virtual const Encoding& encoding() const = 0;
+  virtual Json config() const = 0;  // config.json of a run directory
+  const ModelInfo& info() const { return info_; }
+  Parameters& parameters() { return parameters_; }
+  const Parameters& parameters() const { return parameters_; }
+
+ protected:
+  explicit Model(Parameters parameters) : parameters_(std::move(parameters)) {}
+  ModelInfo info_;
+  Parameters parameters_;
+};
+
+}  // namespace longhaul

@@ -1,0 +1,19 @@
+// Normalisations over the last dimension. Statistics in f32 (double for double).
+#pragma once
+#include "ops/tensor.h"
+
+namespace longhaul {
+
+enum class NormKind { layer, rms };
+
+struct Norm {
+  NormKind kind = NormKind::layer;
+  Tensor weight;  // [C] or undefined (1)
+  Tensor bias;    // [C] or undefined (0); layer only
+  double eps = 1e-5;
+};
+
+// x [T, C] -> [T, C]; differentiable in x, weight and bias. Saves x and recomputes the rest in backward.
+Tensor normalize(const Tensor& x, const Norm& norm);
+
+}  // namespace longhaul

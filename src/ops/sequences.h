@@ -1,0 +1,28 @@
+// What one call works on: sequences packed end to end. Host vectors, so no device sync is needed to learn a length.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "ops/tensor.h"
+
+namespace longhaul {
+
+struct Sequences {
+  std::vector<int64_t> offsets;  // [B+1] where each sequence begins in the packed tokens; offsets[0] = 0
+  std::vector<int64_t> past;     // [B] tokens of the sequence before this call (0 in training)
+  std::vector<int64_t> total;    // [B] tokens of the whole prompt, whatever chunk of it this call holds
+  Tensor positions;              // [T] double: what the encodings see (past, past + 1, ... unless an encoding stretches it)
+
+  int64_t count() const { return static_cast<int64_t>(past.size()); }          // B
+  int64_t tokens() const { return offsets.back(); }                            // T
+  int64_t length(int64_t b) const { return offsets[b + 1] - offsets[b]; }
+
+  // Whole sequences of these lengths, nothing before them.
+  static Sequences whole(const std::vector<int64_t>& lengths);
+  // B whole sequences of T tokens.
+  static Sequences equal(int64_t count, int64_t length);
+  // Tokens [past, past + length) of one sequence of `total` tokens.
+  static Sequences chunk(int64_t past, int64_t length, int64_t total);
+};
+
+}  // namespace longhaul

@@ -1,0 +1,89 @@
+// A positional encoding: what it adds to the embeddings, how it turns queries and keys, what bias it asks of attention.
+// One object per model; the defaults do nothing, so NoPE is an empty class. A new one is one self-registering file
+// (docs/adding-an-encoding.md).
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/registry.h"
+#include "base/spec.h"
+#include "ops/attention/attention.h"
+#include "ops/parameters.h"
+#include "ops/rotary/rotary.h"
+#include "ops/sequences.h"
+
+namespace longhaul {
+
+// Which pass this is; random choices of an encoding are functions of (seed, step) alone.
+struct Step {
+  bool training = false;
+  uint64_t seed = 0;
+  int64_t number = 0;
+};
+
+// What prepare() worked out once for the whole forward; every layer reads it.
+struct Plan {
+  Sequences seq;      // of this call; seq.positions may have been replaced by the encoding
+  Rotation rotation;  // tables for the [T] tokens of this call; undefined cos: none
+  Tensor row_scale;   // [T] double or undefined: log-n scaling of the logits
+  Tensor extra;       // whatever one encoding wants to keep for its own bias()
+};
+
+// One number per key and head kept beside the key-value cache (Cable's running sums). `values` is the cache's buffer
+// [capacity, H] double; the keys of sequence b are rows key_begin[b] .. key_end[b], the last ones belonging to this call.
+struct KeyChannel {
+  Tensor values;
+  const AttentionSpans* spans = nullptr;
+};
+
+// What a layer's attention has in hand.
+struct AttentionCall {
+  Tensor x;  // [T, C] the normalised input of the layer's attention
+  Tensor q;  // [T, H, D] rotated
+  Tensor k;  // [S, G, D] rotated, all keys so far
+  Tensor v;  // [S, G, D]
+  const Plan* plan = nullptr;
+  const AttentionSpans* spans = nullptr;
+  KeyChannel* channel = nullptr;  // null when every key is in this call (training)
+  AttentionOptions options;       // scale = qk_scale(), causal
+};
+
+struct Traits {
+  int64_t longest = 0;           // no position beyond this one exists (learned tables); 0: unlimited
+  bool chunk_exact = true;       // chunked prefill equals one pass
+  bool needs_total = false;      // results depend on the whole length (so chunks must be told it)
+  bool causal_only = true;       // has no bidirectional form
+  std::string note;              // why, in one line
+};
+
+class Encoding {
+ public:
+  virtual ~Encoding() = default;
+  virtual Plan prepare(const Sequences& seq, const Step& step) const;       // default: the sequences as they are
+  virtual Tensor embed(const Plan& plan) const;                             // [T, C] added to the token embeddings, or undefined
+  virtual Bias bias(int64_t layer, const AttentionCall& call) const;        // default: none
+  virtual Tensor attend(int64_t layer, const AttentionCall& call) const;    // default: attention(q, k, v, bias()); CoPE and DAPE
+                                                                            // replace it: who reads the logits pays for it
+  virtual double qk_scale(int64_t head_dim) const;                          // default 1 / sqrt(head_dim)
+  virtual bool key_channel() const { return false; }                        // wants KeyChannel
+  virtual Traits traits() const { return {}; }
+};
+
+// What an encoding may know of its model when it is made. Parameters are per layer, named by attention_prefix(layer) + ...
+struct EncodingContext {
+  int64_t layers = 0, width = 0, heads = 0, kv_heads = 0, head_dim = 0;
+  int64_t trained_length = 0;                                  // the config's block_size
+  std::string root = "transformer.";                           // for tables outside the layers: root + "wpe.weight"
+  std::function<std::string(int64_t layer)> attention_prefix;  // "transformer.h.3.attn."
+  Parameters* parameters = nullptr;
+  double init_deviation = 0.02;                                // the GPT init rule's
+};
+
+using EncodingFactory = std::function<std::unique_ptr<Encoding>(Spec&, const EncodingContext&)>;
+Registry<EncodingFactory>& Encodings();
+// Parses, makes, and calls spec.finish().
+std::unique_ptr<Encoding> make_encoding(const std::string& spec, const EncodingContext& context);
+
+}  // namespace longhaul
