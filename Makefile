@@ -1,0 +1,35 @@
+# Every target does all the set-up it needs (tools/setup.sh); each is one script in tools/.
+PREFIX ?= /usr/local
+GOLDEN ?= ../shared/golden
+
+.PHONY: help setup build test golden fuzz install clean
+
+help:
+	@echo "make test                 build, run every test"
+	@echo "make build                build/release/bin/longhaul"
+	@echo "make golden GOLDEN=DIR    compare with a folder of reference fixtures"
+	@echo "make fuzz                 every fuzz target for LH_FUZZ_SECONDS (60)"
+	@echo "make install PREFIX=DIR   program, library, headers ($(PREFIX))"
+	@echo "make setup, make clean"
+
+setup:
+	@tools/setup.sh
+
+build:
+	@tools/build.sh release
+
+test:
+	@tools/test.sh "$(GOLDEN)"
+
+golden:
+	@tools/golden.sh "$(GOLDEN)"
+
+fuzz:
+	@tools/fuzz.sh
+
+install: build
+	@cmake --install build/release --prefix "$(PREFIX)"
+
+# Keeps .venv (a download of 200 MB) and what was trained or packed (runs/, data/).
+clean:
+	rm -rf build

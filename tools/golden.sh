@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# The reference fixtures: tools/golden.sh DIR [optional]. `optional`: a missing folder is no failure, except under CI=true.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+folder=${1:?folder of fixtures}
+if [ ! -d "$folder" ]; then
+  echo "golden: no folder $folder; the fixtures are not part of the repository: make golden GOLDEN=DIR"
+  [ "${2:-}" = optional ] && [ "${CI:-}" != true ] && exit 0
+  exit 2
+fi
+folder=$(cd "$folder" && pwd)
+tools/build.sh release golden_tests > /dev/null
+LH_GOLDEN=$folder build/release/tests/golden_tests --gtest_brief=1
