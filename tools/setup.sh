@@ -21,7 +21,7 @@ missing_packages() {
   done
   if [ "${1:-}" = fuzz ]; then
     command -v clang++-14 > /dev/null || echo clang-14
-    ls /usr/lib/llvm-14/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a > /dev/null 2>&1 || echo libclang-rt-14-dev
+    compgen -G "/usr/lib/llvm-14/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a" > /dev/null || echo libclang-rt-14-dev
   fi
   # Headers by asking the compiler, so that libraries outside /usr count too; without a compiler all are named.
   local headers="hwy/highway.h:libhwy-dev CLI/CLI.hpp:libcli11-dev nlohmann/json.hpp:nlohmann-json3-dev
@@ -48,8 +48,8 @@ need() {
 # ---- LibTorch -------------------------------------------------------------------------------------------------------
 has_libraries() {
   local torch=$1
-  [ -f "$torch/lib/libtorch_cpu.so" ] && [ -f "$torch/include/ATen/core/Tensor.h" ] &&
-    ls "$torch"/lib/libgomp*.so* "$torch"/../torch.libs/libgomp*.so* 2> /dev/null | grep -q .
+  [ -f "$torch/lib/libtorch_cpu.so" ] && [ -f "$torch/include/ATen/core/Tensor.h" ] || return 1
+  compgen -G "$torch/lib/libgomp*.so*" > /dev/null || compgen -G "$torch/../torch.libs/libgomp*.so*" > /dev/null
 }
 
 # The folder of the torch package that this Python would import (nothing is imported), when it can be built against.
@@ -98,7 +98,7 @@ find_torch() {
   elif ! torch_of python3; then
     environment_is_whole || make_environment
     touch .venv/.complete
-    torch_of "$PWD/.venv/bin/python3"
+    torch_of "$PWD/.venv/bin/python3" || { say "wanted a torch package with its libraries in .venv, found none"; exit 2; }
   fi
 }
 
