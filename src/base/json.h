@@ -7,7 +7,7 @@
 
 namespace longhaul {
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::ordered_json;  // finds a key by linear search: not for vocabularies
 
 // Parses text; Error "<where>: not JSON at byte N: ..." otherwise. Nesting deeper than 256 is an error.
 Json parse_json(std::string_view text, const std::string& where);
@@ -19,7 +19,8 @@ void write_json(const std::string& path, const Json& json);
 // Every key must be read: finish() is an error that lists keys nobody read (unless `ignore` names them).
 class JsonReader {
  public:
-  JsonReader(const Json& object, std::string where);
+  JsonReader(const Json& object, std::string where);  // keeps a reference to `object`
+  JsonReader(Json&&, std::string) = delete;
   bool has(const std::string& key) const;
   int64_t integer(const std::string& key, int64_t low, int64_t high = INT64_MAX);
   int64_t integer_or(const std::string& key, int64_t fallback, int64_t low, int64_t high = INT64_MAX);

@@ -21,7 +21,7 @@ class Rng {
 
  private:
   std::array<uint32_t, 2> key_;
-  uint64_t index_, stream_;
+  uint64_t index_;
   uint64_t block_ = 0;
   std::array<uint32_t, 4> buffer_{};
   int left_ = 0;

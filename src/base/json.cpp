@@ -1,0 +1,172 @@
+#include "base/json.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/strings.h"
+
+namespace longhaul {
+
+namespace {
+
+constexpr int kMaxDepth = 256;
+
+// Values nested in values are visited recursively by whoever reads them: bounded before anything is built.
+void check_depth(std::string_view text, const std::string& where) {
+  int depth = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      if (c == '"') in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '[' || c == '{') {
+      check(++depth <= kMaxDepth, where, ": not JSON at byte ", i + 1, ": wanted at most ", kMaxDepth,
+            " levels of nesting, found more");
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+}
+
+// "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error ..." -> "syntax error ..."
+std::string reason(const Json::exception& error) {
+  std::string text = error.what();
+  size_t colon = text.find(": ");
+  if (colon == std::string::npos) colon = text.find("] ");
+  return colon == std::string::npos ? text : text.substr(colon + 2);
+}
+
+// What was found, short enough for one line.
+std::string describe(const Json& value) {
+  constexpr size_t kLongest = 60;
+  std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  if (text.size() <= kLongest) return text;
+  return std::string(value.is_object() ? "an object" : value.is_array() ? "a list" : text.substr(0, kLongest)) + " ...";
+}
+
+std::string wanted_integer(int64_t low, int64_t high) {
+  if (high != INT64_MAX) return str("an integer in [", low, ", ", high, "]");
+  if (low == INT64_MIN) return "an integer";
+  return low == 1 ? "an integer > 0" : str("an integer >= ", low);
+}
+
+bool is_integer_in(const Json& value, int64_t low, int64_t high) {
+  if (!value.is_number_integer()) return false;
+  if (value.is_number_unsigned() && value.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX)) return false;
+  int64_t number = value.get<int64_t>();
+  return low <= number && number <= high;
+}
+
+}  // namespace
+
+Json parse_json(std::string_view text, const std::string& where) {
+  check_depth(text, where);
+  try {
+    return Json::parse(text.begin(), text.end());
+  } catch (const Json::parse_error& error) {
+    fail(where, ": not JSON at byte ", error.byte, ": ", reason(error));
+  } catch (const Json::exception& error) {  // a number that no double holds
+    fail(where, ": not JSON: ", reason(error));
+  }
+}
+
+Json read_json(const std::string& path) { return parse_json(read_file(path), path); }
+
+void write_json(const std::string& path, const Json& json) {
+  std::string text;
+  try {
+    text = json.dump(2);
+  } catch (const Json::exception& error) {  // a string that is not UTF-8
+    fail(path, ": cannot be written as JSON: ", reason(error));
+  }
+  write_file(path, text + "\n");
+}
+
+JsonReader::JsonReader(const Json& object, std::string where) : object_(&object), where_(std::move(where)) {
+  check(object.is_object(), where_, ": wanted an object, found ", describe(object));
+}
+
+bool JsonReader::has(const std::string& key) const { return object_->contains(key); }
+
+const Json& JsonReader::at(const std::string& key, const char* wanted) {
+  read_.push_back(key);
+  auto found = object_->find(key);
+  if (found == object_->end()) fail(where_, ": ", key, ": wanted ", wanted, ", found no such key");
+  return *found;
+}
+
+void JsonReader::wrong(const std::string& key, const std::string& wanted) const {
+  fail(where_, ": ", key, ": wanted ", wanted, ", found ", describe(object_->at(key)));
+}
+
+int64_t JsonReader::integer(const std::string& key, int64_t low, int64_t high) {
+  std::string wanted = wanted_integer(low, high);
+  const Json& value = at(key, wanted.c_str());
+  if (!is_integer_in(value, low, high)) wrong(key, wanted);
+  return value.get<int64_t>();
+}
+
+int64_t JsonReader::integer_or(const std::string& key, int64_t fallback, int64_t low, int64_t high) {
+  read_.push_back(key);
+  return has(key) ? integer(key, low, high) : fallback;
+}
+
+double JsonReader::number(const std::string& key) {
+  const Json& value = at(key, "a number");
+  if (!value.is_number()) wrong(key, "a number");
+  return value.get<double>();
+}
+
+double JsonReader::number_or(const std::string& key, double fallback) {
+  read_.push_back(key);
+  return has(key) ? number(key) : fallback;
+}
+
+bool JsonReader::boolean_or(const std::string& key, bool fallback) {
+  read_.push_back(key);
+  if (!has(key)) return fallback;
+  const Json& value = at(key, "true or false");
+  if (!value.is_boolean()) wrong(key, "true or false");
+  return value.get<bool>();
+}
+
+std::string JsonReader::string(const std::string& key) {
+  const Json& value = at(key, "a string");
+  if (!value.is_string()) wrong(key, "a string");
+  return value.get<std::string>();
+}
+
+std::string JsonReader::string_or(const std::string& key, const std::string& fallback) {
+  read_.push_back(key);
+  return has(key) ? string(key) : fallback;
+}
+
+std::vector<int64_t> JsonReader::integers(const std::string& key, int64_t low) {
+  std::string wanted = "a list, each " + wanted_integer(low, INT64_MAX);
+  const Json& value = at(key, wanted.c_str());
+  bool good = value.is_array() &&
+              std::all_of(value.begin(), value.end(), [&](const Json& item) { return is_integer_in(item, low, INT64_MAX); });
+  if (!good) wrong(key, wanted);
+  return value.get<std::vector<int64_t>>();
+}
+
+const Json& JsonReader::value(const std::string& key) { return at(key, "a value"); }
+
+JsonReader JsonReader::object(const std::string& key) { return JsonReader(at(key, "an object"), where_ + ": " + key); }
+
+void JsonReader::ignore(const std::string& key) { read_.push_back(key); }
+
+void JsonReader::finish() const {
+  std::vector<std::string> unknown;
+  for (const auto& [key, value] : object_->items()) {
+    bool was_read = std::find(read_.begin(), read_.end(), key) != read_.end();
+    if (!was_read) unknown.push_back("'" + key + "'" + did_you_mean(key, read_));
+  }
+  check(unknown.empty(), where_, ": unknown key", unknown.size() > 1 ? "s " : " ", join(unknown, ", "));
+}
+
+}  // namespace longhaul

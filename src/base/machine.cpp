@@ -1,0 +1,90 @@
+#include "base/machine.h"
+
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <string>
+
+#include "base/strings.h"
+#include "version.h"
+
+namespace longhaul {
+
+int available_cores() {
+  // The kernel refuses a set smaller than its own: grow until it fits (machines with more than 1,024 processors).
+  for (int processors = 1024; processors <= 1 << 20; processors *= 2) {
+    cpu_set_t* set = CPU_ALLOC(processors);
+    size_t bytes = CPU_ALLOC_SIZE(processors);
+    int count = sched_getaffinity(0, bytes, set) == 0 ? CPU_COUNT_S(bytes, set) : 0;
+    CPU_FREE(set);
+    if (count > 0) return count;
+  }
+  return std::max(1, static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)));
+}
+
+std::string cpu_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    size_t colon = line.find(':');
+    if (line.starts_with("model name") && colon != std::string::npos) return std::string(trim(line.substr(colon + 1)));
+  }
+  return "unknown";
+}
+
+int64_t physical_memory() { return int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE); }
+
+int64_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  int64_t total_pages = 0, resident_pages = 0;
+  statm >> total_pages >> resident_pages;
+  return resident_pages * sysconf(_SC_PAGESIZE);
+}
+
+int64_t peak_resident_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return int64_t{usage.ru_maxrss} * 1024;
+}
+
+namespace {
+
+// The widest vector instructions of this processor.
+std::string simd_name() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512bf16")) return "avx512-bf16";
+  if (__builtin_cpu_supports("avx512f")) return "avx512";
+  if (__builtin_cpu_supports("avx2")) return "avx2";
+  return "sse2";
+#elif defined(__aarch64__)
+  return "neon";
+#else
+  return "unknown";
+#endif
+}
+
+}  // namespace
+
+Json machine_json() {
+  utsname system{};
+  uname(&system);
+  return {{"host", system.nodename},
+          {"cpu", cpu_name()},
+          {"cores", available_cores()},
+          {"memory_bytes", physical_memory()},
+          {"os", std::string(system.sysname) + " " + system.release},
+          {"simd", simd_name()}};
+}
+
+Json build_json() {
+  return {{"version", LH_VERSION},
+          {"commit", LH_COMMIT},
+          {"compiler", LH_COMPILER},
+          {"flags", LH_FLAGS},
+          {"build_type", LH_BUILD_TYPE}};
+}
+
+}  // namespace longhaul
