@@ -27,7 +27,8 @@ template <class... Parts>
 // check(x.dim() == 2, "rope: x must be [T, D], got ", x.sizes())
 template <class... Parts>
 void check(bool holds, const Parts&... parts) {
-  if (!holds) [[unlikely]] fail(parts...);
+  if (!holds) [[unlikely]]
+    fail(parts...);
 }
 
 }  // namespace longhaul

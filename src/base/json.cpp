@@ -148,8 +148,8 @@ std::string JsonReader::string_or(const std::string& key, const std::string& fal
 std::vector<int64_t> JsonReader::integers(const std::string& key, int64_t low) {
   std::string wanted = "a list, each " + wanted_integer(low, INT64_MAX);
   const Json& value = at(key, wanted.c_str());
-  bool good = value.is_array() &&
-              std::all_of(value.begin(), value.end(), [&](const Json& item) { return is_integer_in(item, low, INT64_MAX); });
+  bool good = value.is_array() && std::all_of(value.begin(), value.end(),
+                                              [&](const Json& item) { return is_integer_in(item, low, INT64_MAX); });
   if (!good) wrong(key, wanted);
   return value.get<std::vector<int64_t>>();
 }

@@ -11,10 +11,16 @@ void log_line(LogLevel level, const std::string& line);
 void set_log_level(LogLevel level);  // messages below it are dropped
 
 template <class... Parts>
-void log_debug(const Parts&... parts) { log_line(LogLevel::debug, str(parts...)); }
+void log_debug(const Parts&... parts) {
+  log_line(LogLevel::debug, str(parts...));
+}
 template <class... Parts>
-void log_info(const Parts&... parts) { log_line(LogLevel::info, str(parts...)); }
+void log_info(const Parts&... parts) {
+  log_line(LogLevel::info, str(parts...));
+}
 template <class... Parts>
-void log_warning(const Parts&... parts) { log_line(LogLevel::warning, str(parts...)); }
+void log_warning(const Parts&... parts) {
+  log_line(LogLevel::warning, str(parts...));
+}
 
 }  // namespace longhaul

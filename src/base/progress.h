@@ -11,8 +11,8 @@ class Progress {
  public:
   // `total` 0: unknown. `unit`: "MB", "windows", "steps".
   Progress(std::string what, int64_t total, std::string unit);
-  ~Progress();  // ends the line
-  void add(int64_t n);  // thread-safe
+  ~Progress();                         // ends the line
+  void add(int64_t n);                 // thread-safe
   void note(const std::string& text);  // shown behind the figures
   void finish();
 

@@ -24,11 +24,11 @@ struct DTypeRow {
   const char* name;
   int64_t bytes;
 };
-constexpr DTypeRow kDTypes[] = {
-    {DType::f64, "F64", 8}, {DType::f32, "F32", 4}, {DType::f16, "F16", 2}, {DType::bf16, "BF16", 2},
-    {DType::i64, "I64", 8}, {DType::i32, "I32", 4}, {DType::i16, "I16", 2}, {DType::i8, "I8", 1},
-    {DType::u64, "U64", 8}, {DType::u32, "U32", 4}, {DType::u16, "U16", 2}, {DType::u8, "U8", 1},
-    {DType::boolean, "BOOL", 1}};
+constexpr DTypeRow kDTypes[] = {{DType::f64, "F64", 8},     {DType::f32, "F32", 4}, {DType::f16, "F16", 2},
+                                {DType::bf16, "BF16", 2},   {DType::i64, "I64", 8}, {DType::i32, "I32", 4},
+                                {DType::i16, "I16", 2},     {DType::i8, "I8", 1},   {DType::u64, "U64", 8},
+                                {DType::u32, "U32", 4},     {DType::u16, "U16", 2}, {DType::u8, "U8", 1},
+                                {DType::boolean, "BOOL", 1}};
 
 const DTypeRow& row_of(DType dtype) {
   for (const DTypeRow& row : kDTypes) {
@@ -42,7 +42,8 @@ int64_t checked_bytes(DType dtype, const std::vector<int64_t>& shape, const std:
   int64_t bytes = size_of(dtype);
   for (int64_t dimension : shape) {
     check(dimension >= 0, where, ": wanted dimensions >= 0, found ", dimension);
-    check(!__builtin_mul_overflow(bytes, dimension, &bytes), where, ": wanted a shape of less than 2^63 bytes, found more");
+    check(!__builtin_mul_overflow(bytes, dimension, &bytes), where,
+          ": wanted a shape of less than 2^63 bytes, found more");
   }
   return bytes;
 }
@@ -105,7 +106,8 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   }
   bool number_unsigned(number_unsigned_t number) override {
     if (!in_list_) unexpected("a number");
-    check(number <= static_cast<uint64_t>(INT64_MAX), place(), ": ", key_, ": wanted numbers below 2^63, found ", number);
+    check(number <= static_cast<uint64_t>(INT64_MAX), place(), ": ", key_, ": wanted numbers below 2^63, found ",
+          number);
     list().push_back(static_cast<int64_t>(number));
     return true;
   }
@@ -117,7 +119,8 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   bool parse_error(size_t byte, const std::string&, const nlohmann::detail::exception& error) override {
     std::string text = error.what();
     size_t colon = text.find(": ");
-    fail(where_, ": header is not JSON at byte ", byte, ": ", colon == std::string::npos ? text : text.substr(colon + 2));
+    fail(where_, ": header is not JSON at byte ", byte, ": ",
+         colon == std::string::npos ? text : text.substr(colon + 2));
   }
 
  private:
@@ -126,9 +129,9 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   std::vector<int64_t>& list() { return key_ == "shape" ? shape_ : offsets_; }
 
   [[noreturn]] void unexpected(const std::string& found) const {
-    const char* wanted = depth_ == 0      ? "an object"
+    const char* wanted = depth_ == 0     ? "an object"
                          : in_metadata() ? "an object of strings"
-                                          : "{dtype: a name, shape: [sizes], data_offsets: [begin, end]}";
+                                         : "{dtype: a name, shape: [sizes], data_offsets: [begin, end]}";
     fail(place(), ": wanted ", wanted, ", found ", found, depth_ == 2 ? " at '" + key_ + "'" : "");
   }
 
@@ -182,7 +185,8 @@ SafetensorsFile SafetensorsFile::parse(std::span<const std::byte> bytes, const s
   uint64_t header_size = 0;
   std::memcpy(&header_size, bytes.data(), 8);
   check(header_size <= kMaxHeader, where, ": wanted a header of at most ", kMaxHeader, " bytes, found ", header_size);
-  check(header_size <= bytes.size() - 8, where, ": wanted a header of ", header_size, " bytes, found ", bytes.size() - 8);
+  check(header_size <= bytes.size() - 8, where, ": wanted a header of ", header_size, " bytes, found ",
+        bytes.size() - 8);
   const auto* text = reinterpret_cast<const char*>(bytes.data() + 8);
   HeaderReader reader(where);
   nlohmann::json::sax_parse(text, text + header_size, &reader);
@@ -199,9 +203,11 @@ SafetensorsFile SafetensorsFile::parse(std::span<const std::byte> bytes, const s
     const std::string place = where + ": '" + entry.name + "'";
     check(entry.begin <= entry.end && entry.end <= available, place, ": wanted data inside the ", available,
           " bytes of the file, found [", entry.begin, ", ", entry.end, ")");
-    check(entry.begin == expected, place, ": wanted data from byte ", expected, " on (no gap, no overlap), found ", entry.begin);
+    check(entry.begin == expected, place, ": wanted data from byte ", expected, " on (no gap, no overlap), found ",
+          entry.begin);
     const int64_t size = checked_bytes(entry.dtype, entry.shape, place);
-    check(size == entry.end - entry.begin, place, ": wanted ", size, " bytes for its shape, found ", entry.end - entry.begin);
+    check(size == entry.end - entry.begin, place, ": wanted ", size, " bytes for its shape, found ",
+          entry.end - entry.begin);
     parsed.tensors_[entry.name] = {entry.dtype, std::move(entry.shape), data.subspan(entry.begin, size)};
     expected = entry.end;
   }
@@ -229,13 +235,13 @@ void write_safetensors(const std::string& path, const std::vector<NamedTensor>& 
   int64_t offset = 0;
   for (const NamedTensor& tensor : tensors) {
     const std::string where = path + ": '" + tensor.name + "'";
-    check(tensor.name != "__metadata__" && names.insert(tensor.name).second, where, ": wanted each name once, found it again");
+    check(tensor.name != "__metadata__" && names.insert(tensor.name).second, where,
+          ": wanted each name once, found it again");
     const int64_t size = checked_bytes(tensor.dtype, tensor.shape, where);
     check(static_cast<size_t>(size) == tensor.bytes.size(), where, ": wanted ", size, " bytes for its shape, found ",
           tensor.bytes.size());
-    header[tensor.name] = {{"dtype", name_of(tensor.dtype)},
-                           {"shape", tensor.shape},
-                           {"data_offsets", {offset, offset + size}}};
+    header[tensor.name] = {
+        {"dtype", name_of(tensor.dtype)}, {"shape", tensor.shape}, {"data_offsets", {offset, offset + size}}};
     offset += size;
   }
   std::string text = header.dump();

@@ -14,8 +14,8 @@
 namespace longhaul {
 
 enum class DType { f64, f32, f16, bf16, i64, i32, i16, i8, u64, u32, u16, u8, boolean };
-int64_t size_of(DType dtype);             // bytes of one element
-const char* name_of(DType dtype);         // "F32", as in the file
+int64_t size_of(DType dtype);      // bytes of one element
+const char* name_of(DType dtype);  // "F32", as in the file
 DType dtype_from_name(const std::string& name, const std::string& where);
 
 struct TensorView {
@@ -29,7 +29,8 @@ class SafetensorsFile {
  public:
   // Error "<path>: ..." for a truncated file, a lying header, overlapping or out-of-range offsets, bad dtypes or shapes.
   static SafetensorsFile open(const std::string& path);
-  static SafetensorsFile parse(std::span<const std::byte> bytes, const std::string& where);  // no file behind it: for fuzzing
+  static SafetensorsFile parse(std::span<const std::byte> bytes,
+                               const std::string& where);  // no file behind it: for fuzzing
 
   std::vector<std::string> names() const;  // sorted
   bool has(const std::string& name) const { return tensors_.count(name) != 0; }
