@@ -21,7 +21,7 @@ std::string str(const Parts&... parts) {
 
 template <class... Parts>
 [[noreturn]] void fail(const Parts&... parts) {
-  throw Error(str(parts...));
+  throw Error(longhaul::str(parts...));  // qualified: c10 has one too
 }
 
 // check(x.dim() == 2, "rope: x must be [T, D], got ", x.sizes())

@@ -2,6 +2,18 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <ostream>
+
 namespace longhaul {
 using at::Tensor;
+
+// What a message says of a tensor, formatted only when it is printed: "Float [8, 32]", or "nothing" for an undefined one.
+struct Shown {
+  const Tensor& tensor;
+};
+inline std::ostream& operator<<(std::ostream& out, Shown shown) {
+  if (!shown.tensor.defined()) return out << "nothing";
+  return out << shown.tensor.scalar_type() << ' ' << shown.tensor.sizes();
+}
+
 }  // namespace longhaul
