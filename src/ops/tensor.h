@@ -1,5 +1,6 @@
 // LibTorch's tensor under our name. Ordinary files include this and per-op headers (<ATen/ops/...>), never torch/torch.h.
 #pragma once
+#include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 
 #include <ostream>
