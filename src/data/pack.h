@@ -13,12 +13,34 @@ struct PackOptions {
   std::string field = "text";          // JSONL field
   std::vector<std::string> extensions; // when given, only files that end so (".h")
   std::vector<std::string> exclude;    // path fragments to leave out
-  int64_t min_bytes = 1;               // smaller files are left out, and counted
+  int64_t min_bytes = 1;               // smaller documents are left out, and counted; empty ones always
   int64_t shard_tokens = 100'000'000;
-  int64_t val_every = 16;              // a document goes to `val` when its path's hash is 0 modulo this; 0: no val split
+  int64_t val_every = 16;              // a document goes to `val` when its name's hash is 0 modulo this; 0: no val split
   int threads = 1;
 };
-// Deterministic: the same bytes for the same inputs on any thread count. Each document is [end_of_text] ++ ids.
+
+// One file to read. Its documents' names decide their split: `name` for a text file, "<name>:<line>" for a line of JSONL.
+struct SourceFile {
+  std::string path;
+  std::string name;  // relative to the input it was found under: splits do not depend on where a tree lies
+  int64_t input = 0; // index into PackOptions::inputs
+  int64_t bytes = 0;
+  bool is_jsonl() const;
+};
+
+struct PackPlan {
+  std::vector<SourceFile> files;  // in reading order: inputs as given, files bytewise
+  int64_t excluded = 0, other_extension = 0, too_small = 0;  // files left out
+  int64_t bytes = 0;              // of all files
+};
+// Lists and filters. Error when an input is missing, a file is reached twice (it could land in both splits), or none is left.
+PackPlan plan_pack(const PackOptions& options);
+// "train" or "val".
+const char* split_of(const std::string& document_name, int64_t val_every);
+
+// Deterministic: the same bytes for the same inputs on any thread count. Each document is [end_of_text] ++ ids. At most one
+// document (or about 1 MiB of JSONL) per thread is in memory. Error when the output exists, a line of JSONL is broken,
+// or no document is left.
 void pack(const PackOptions& options);
 
 }  // namespace longhaul

@@ -1,5 +1,7 @@
 // A packed data set: a folder of token shards with a manifest.
-//   manifest.json          {format, tokenizer, tokenizer_hash, vocab_size, end_of_text, dtype, splits: {train: {...}, val: {...}}, sources, hash}
+//   manifest.json          {format, tokenizer, tokenizer_hash, vocab_size, end_of_text, dtype, hash,
+//                           splits: {train: {tokens, documents, bytes, shards: [tokens of each]}, val: {...}},
+//                           sources: [{input, files, documents, bytes, tokens}], skipped: {reason: count}, settings}
 //   train_000000.bin ...   little-endian uint16 (vocab <= 65,536) or uint32 ids, nothing else
 //   train_documents.bin    uint64 token position where each document of the split begins (its end-of-text id, when there is one)
 #pragma once
@@ -10,9 +12,13 @@
 #include <vector>
 
 #include "base/files.h"
+#include "base/hash.h"
 #include "base/json.h"
 
 namespace longhaul {
+
+inline constexpr const char* kShardFormat = "longhaul tokens 1";
+inline int id_width(int64_t vocab_size) { return vocab_size <= 65'536 ? 2 : 4; }  // bytes per stored id
 
 // One split: shards one behind the other, memory-mapped. Positions are global over the shards. Immutable and thread-safe.
 class TokenSplit {
@@ -28,6 +34,8 @@ class TokenSplit {
 
  private:
   friend class Dataset;
+  static TokenSplit open(const std::string& folder, const std::string& name, JsonReader entry, int64_t vocab);
+  void check_documents(const std::string& path) const;
   std::string name_;
   std::vector<std::shared_ptr<const MappedFile>> files_;
   std::shared_ptr<const MappedFile> documents_;
@@ -38,21 +46,32 @@ class TokenSplit {
 
 class Dataset {
  public:
-  // Checks the manifest against the files (sizes, dtype, counts); Error says which disagrees.
+  // Checks the manifest against the files (sizes, dtype, counts, document starts); Error says which disagrees. Reads no
+  // tokens: ids are checked as they are read.
   static Dataset open(const std::string& folder);
+  // Reads everything: every id in the vocabulary, the hash as promised. Any folder gives an Error or passes (fuzzed).
+  void verify() const;
   const TokenSplit& split(const std::string& name) const;  // "train" or "val"; Error when absent or empty
   bool has_split(const std::string& name) const;
   int64_t vocab_size() const { return vocab_; }
   const std::string& tokenizer() const { return tokenizer_; }
+  const std::string& tokenizer_hash() const { return tokenizer_hash_; }
+  int64_t end_of_text() const { return end_of_text_; }  // -1: none
   const std::string& hash() const { return hash_; }  // of all tokens and the tokenizer
   const Json& manifest() const { return manifest_; }
   const std::string& folder() const { return folder_; }
 
  private:
-  std::string folder_, tokenizer_, hash_;
-  int64_t vocab_ = 0;
+  std::string folder_, tokenizer_, tokenizer_hash_, hash_;
+  int64_t vocab_ = 0, end_of_text_ = -1;
   Json manifest_;
   std::vector<TokenSplit> splits_;
 };
+
+// Names and hash of the format, shared by reader and writer. The hash does not depend on where the shards are cut.
+std::string shard_path(const std::string& folder, const std::string& split, int64_t index);
+std::string documents_path(const std::string& folder, const std::string& split);
+void add_split_hash(Hasher& hasher, const std::string& split, const std::string& tokens_hex,
+                    std::span<const std::byte> document_starts);
 
 }  // namespace longhaul

@@ -12,19 +12,20 @@ namespace longhaul {
 
 class Journal {
  public:
-  // Makes the folder if needed, reads the keys of all segments, and starts a segment of its own at the first append.
+  // One thread at a time. Makes the folder if needed, reads the keys of all segments, and starts a segment of its own at the first append.
   static Journal open(const std::string& folder);
   Journal(Journal&&) noexcept;
   ~Journal();
 
   bool has(const std::string& key) const { return keys_.count(key) != 0; }
   // Record must have a string "key" not yet in the journal. One write(2) of the whole line, then fdatasync: after append()
-  // returns, kill -9 cannot lose it. Error on a full disk (the torn line is ignored by readers).
+  // returns, kill -9 cannot lose it. Error on a full disk: the torn line is ignored by readers, the journal stays usable.
   void append(const Json& record);
 
-  // All records of a folder merged by key in a fixed order (segment name, line); Error for a broken line that is not the last.
+  // All records of a folder merged by key in a fixed order (segment name, line), the first of a key wins; none for an empty
+  // folder. Error "<segment>:<line>: ..." for a broken line that is not the last of its segment.
   static std::vector<Json> read(const std::string& folder);
-  static bool is_journal(const std::string& folder);
+  static bool is_journal(const std::string& folder);  // has a segment
 
  private:
   Journal() = default;

@@ -15,6 +15,8 @@ namespace longhaul {
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
+  // Ids are in [0, vocab_size()). A model may have a larger vocabulary than its tokenizer (a multiple of 64 or 128 makes
+  // the head's products faster): the padding ids never occur in text, and decode() rejects them.
   virtual int64_t vocab_size() const = 0;
   virtual int64_t end_of_text() const = 0;  // id put between documents, -1 when there is none
   // Appends the ids of `text` (plain text: special tokens typed in it are not special).

@@ -1,0 +1,283 @@
+#include "data/pack.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <condition_variable>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/progress.h"
+#include "data/shards.h"
+#include "data/split_writer.h"
+#include "text/tokenizer.h"
+
+namespace longhaul {
+
+namespace {
+
+constexpr size_t kLinesBytes = 1 << 20;  // of JSONL read by one job
+
+// What one thread reads and encodes at a time: a text file, or some whole lines of a JSONL file.
+struct Job {
+  const SourceFile* file = nullptr;
+  std::shared_ptr<const MappedFile> map;  // JSONL only
+  std::string_view lines;
+  int64_t first_line = 0;
+  int64_t bytes = 0;
+};
+
+struct EncodedDocument {
+  const char* split;
+  std::vector<int64_t> ids;
+  int64_t source_bytes;
+};
+
+struct EncodedJob {
+  std::vector<EncodedDocument> documents;
+  int64_t too_small = 0, blank_lines = 0;
+};
+
+struct SourceCounts {
+  int64_t files = 0, documents = 0, bytes = 0, tokens = 0;
+};
+
+// Cuts the files of a plan into jobs, in reading order.
+class JobSource {
+ public:
+  explicit JobSource(const std::vector<SourceFile>& files) : files_(files) {}
+
+  bool next(Job& job) {
+    while (rest_.empty()) {
+      if (index_ == files_.size()) return false;
+      const SourceFile& file = files_[index_++];
+      if (!file.is_jsonl()) {
+        job = Job{&file, nullptr, {}, 0, file.bytes};
+        return true;
+      }
+      map_ = MappedFile::open(file.path);
+      rest_ = {reinterpret_cast<const char*>(map_->bytes().data()), map_->bytes().size()};
+      line_ = 1;
+    }
+    size_t end = rest_.find('\n', std::min(kLinesBytes, rest_.size()) - 1);
+    std::string_view lines = rest_.substr(0, end == std::string_view::npos ? end : end + 1);
+    job = Job{&files_[index_ - 1], map_, lines, line_, static_cast<int64_t>(lines.size())};
+    line_ += std::count(lines.begin(), lines.end(), '\n');
+    rest_.remove_prefix(lines.size());
+    return true;
+  }
+
+ private:
+  const std::vector<SourceFile>& files_;
+  size_t index_ = 0;
+  std::shared_ptr<const MappedFile> map_;
+  std::string_view rest_;
+  int64_t line_ = 1;
+};
+
+class Packer {
+ public:
+  Packer(const PackOptions& options, const PackPlan& plan, std::string folder)
+      : options_(options), plan_(plan), folder_(std::move(folder)), tokenizer_(make_tokenizer(options.tokenizer)),
+        jobs_(plan.files), counts_(options.inputs.size()), progress_("packing", plan.bytes / 1000, "kB"),
+        train_(folder_, "train", tokenizer_->vocab_size(), options.shard_tokens),
+        val_(folder_, "val", tokenizer_->vocab_size(), options.shard_tokens) {}
+
+  void run() {
+    for (const SourceFile& file : plan_.files) ++counts_[file.input].files;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < options_.threads; ++i) threads.emplace_back([this] { work(); });
+    for (std::thread& thread : threads) thread.join();
+    if (error_) std::rethrow_exception(error_);
+    progress_.finish();
+    check(train_.documents() + val_.documents() > 0, "data pack: no document left: ", too_small_, " too small, ",
+          blank_lines_, " blank lines");
+    if (train_.documents() == 0) log_warning("data pack: every document fell into val; train is empty");
+    if (options_.val_every > 0 && val_.documents() == 0) log_warning("data pack: no document fell into val");
+    write_manifest();
+  }
+
+ private:
+  // Jobs are taken in order and written in order; only the encoding in between runs at the same time. A thread holds one
+  // job at most, so memory is bounded, and the first failing job in reading order is the one reported.
+  void work() {
+    for (;;) {
+      Job job;
+      EncodedJob encoded;
+      std::exception_ptr error;
+      int64_t ticket;
+      {
+        std::lock_guard lock(mutex_);
+        if (error_) return;
+        try {
+          if (!jobs_.next(job)) return;
+        } catch (...) {
+          error = std::current_exception();
+        }
+        ticket = next_ticket_++;
+      }
+      try {
+        if (!error) encoded = encode(job);
+      } catch (...) {
+        error = std::current_exception();
+      }
+      std::unique_lock lock(mutex_);
+      turn_.wait(lock, [&] { return error_ || written_ == ticket; });
+      if (error_) return;
+      try {
+        if (error) std::rethrow_exception(error);
+        write(job, encoded);
+      } catch (...) {
+        error_ = std::current_exception();
+      }
+      ++written_;
+      turn_.notify_all();
+    }
+  }
+
+  EncodedJob encode(const Job& job) const {
+    EncodedJob out;
+    if (!job.map) {
+      add_document(job.file->name, read_file(job.file->path), out);
+      return out;
+    }
+    int64_t number = job.first_line;
+    for (std::string_view rest = job.lines; !rest.empty(); ++number) {
+      std::string_view line = rest.substr(0, rest.find('\n'));
+      rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+      if (line.find_first_not_of(" \t\r") == std::string_view::npos) {
+        ++out.blank_lines;
+        continue;
+      }
+      std::string where = str(job.file->path, ":", number);
+      Json record = parse_json(line, where);
+      bool has_text = record.is_object() && record.contains(options_.field) && record[options_.field].is_string();
+      check(has_text, where, ": wanted an object with a string \"", options_.field, "\" (--field names another)");
+      add_document(str(job.file->name, ":", number), record[options_.field].get_ref<const std::string&>(), out);
+    }
+    return out;
+  }
+
+  void add_document(const std::string& name, const std::string& text, EncodedJob& out) const {
+    int64_t bytes = static_cast<int64_t>(text.size());
+    if (bytes == 0 || bytes < options_.min_bytes) {
+      ++out.too_small;
+      return;
+    }
+    EncodedDocument document{split_of(name, options_.val_every), {}, bytes};
+    if (tokenizer_->end_of_text() >= 0) document.ids.push_back(tokenizer_->end_of_text());
+    tokenizer_->encode(text, document.ids);
+    out.documents.push_back(std::move(document));
+  }
+
+  void write(const Job& job, const EncodedJob& encoded) {
+    SourceCounts& counts = counts_[job.file->input];
+    for (const EncodedDocument& document : encoded.documents) {
+      SplitWriter& split = document.split == val_.name() ? val_ : train_;
+      split.add_document(document.ids, document.source_bytes);
+      ++counts.documents;
+      counts.bytes += document.source_bytes;
+      counts.tokens += static_cast<int64_t>(document.ids.size());
+    }
+    too_small_ += encoded.too_small;
+    blank_lines_ += encoded.blank_lines;
+    int64_t before = bytes_read_ / 1000;
+    bytes_read_ += job.bytes;
+    progress_.add(bytes_read_ / 1000 - before);
+  }
+
+  void write_manifest() {
+    Hasher hash;
+    hash.add(tokenizer_->hash());
+    train_.finish(hash);
+    val_.finish(hash);
+    Json sources = Json::array();
+    for (size_t i = 0; i < counts_.size(); ++i) {
+      sources.push_back({{"input", options_.inputs[i]}, {"files", counts_[i].files}, {"documents", counts_[i].documents},
+                         {"bytes", counts_[i].bytes}, {"tokens", counts_[i].tokens}});
+    }
+    Json manifest;
+    manifest["format"] = kShardFormat;
+    manifest["tokenizer"] = tokenizer_->spec();
+    manifest["tokenizer_hash"] = tokenizer_->hash();
+    manifest["vocab_size"] = tokenizer_->vocab_size();
+    manifest["end_of_text"] = tokenizer_->end_of_text();
+    manifest["dtype"] = id_width(tokenizer_->vocab_size()) == 2 ? "uint16" : "uint32";
+    manifest["hash"] = hash.hex();
+    manifest["splits"] = {{"train", train_.manifest_entry()}, {"val", val_.manifest_entry()}};
+    manifest["sources"] = sources;
+    manifest["skipped"] = {{"excluded", plan_.excluded}, {"other_extension", plan_.other_extension},
+                           {"too_small", plan_.too_small + too_small_}, {"blank_lines", blank_lines_}};
+    manifest["settings"] = {{"field", options_.field}, {"extensions", options_.extensions},
+                            {"exclude", options_.exclude}, {"min_bytes", options_.min_bytes},
+                            {"shard_tokens", options_.shard_tokens}, {"val_every", options_.val_every}};
+    write_json(path_join(folder_, "manifest.json"), manifest);
+  }
+
+  const PackOptions& options_;
+  const PackPlan& plan_;
+  std::string folder_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  std::mutex mutex_;  // of everything below
+  std::condition_variable turn_;
+  JobSource jobs_;
+  int64_t next_ticket_ = 0, written_ = 0;
+  std::exception_ptr error_;
+  std::vector<SourceCounts> counts_;  // by input
+  int64_t too_small_ = 0, blank_lines_ = 0, bytes_read_ = 0;
+  Progress progress_;
+  SplitWriter train_, val_;
+};
+
+// A new folder beside the output: the same file system, so that the final rename is one step.
+std::string make_sibling(const std::string& output) {
+  for (int64_t counter = 0;; ++counter) {
+    std::string path = str(output, ".", getpid(), ".", counter, ".tmp");
+    if (::mkdir(path.c_str(), 0777) == 0) return path;
+    check(errno == EEXIST, path, ": cannot create: ", std::strerror(errno));
+  }
+}
+
+void check_options(const PackOptions& options) {
+  check(!options.output.empty(), "data pack: --out names the folder to make");
+  check(!exists(options.output), "data pack: ", options.output, " exists already; remove it or name another --out");
+  check(options.shard_tokens > 0, "data pack: --shard-tokens must be > 0, got ", options.shard_tokens);
+  check(options.val_every >= 0, "data pack: --val-every must be >= 0, got ", options.val_every);
+  check(options.min_bytes >= 0, "data pack: --min-bytes must be >= 0, got ", options.min_bytes);
+  check(options.threads > 0, "data pack: --threads must be > 0, got ", options.threads);
+}
+
+}  // namespace
+
+void pack(const PackOptions& given) {
+  PackOptions options = given;
+  while (options.output.size() > 1 && options.output.ends_with('/')) options.output.pop_back();
+  check_options(options);
+  PackPlan plan = plan_pack(options);
+  size_t slash = options.output.rfind('/');
+  std::string parent = slash == std::string::npos ? "." : options.output.substr(0, slash + 1);
+  make_folders(parent);
+  std::string sibling = make_sibling(options.output);
+  try {
+    Packer(options, plan, sibling).run();
+    sync_folder(sibling);
+    // Onto an existing folder with anything in it this fails: two runs with one output cannot mix.
+    check(std::rename(sibling.c_str(), options.output.c_str()) == 0, options.output, ": cannot be made: ",
+          std::strerror(errno));
+  } catch (...) {
+    remove_all(sibling);
+    throw;
+  }
+  sync_folder(parent);
+}
+
+}  // namespace longhaul
