@@ -1,0 +1,176 @@
+#include "ops/attention/attention.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include "base/error.h"
+#include "ops/attention/attention_aten.h"
+#include "ops/attention/attention_problem.h"
+
+namespace longhaul {
+namespace {
+
+void check_heads(const Tensor& q, const Tensor& k, const Tensor& v) {
+  check(q.dim() == 3, "attention: q must be [T, H, D], got ", q.sizes());
+  check(k.dim() == 3 && k.size(2) == q.size(2), "attention: k must be [S, G, D] with D = ", q.size(2), ", got ", k.sizes());
+  check(v.sizes() == k.sizes(), "attention: v must be like k ", k.sizes(), ", got ", v.sizes());
+  check(q.size(2) >= 1 && q.size(2) <= 256, "attention: D must be in 1..256, got ", q.size(2));
+  check(k.size(1) >= 1 && q.size(1) % k.size(1) == 0, "attention: H must be a multiple of G, got H = ", q.size(1),
+        ", G = ", k.size(1));
+  const auto dtype = q.scalar_type();
+  check(dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kDouble,
+        "attention: q must be float, bfloat16 or double, got ", c10::toString(dtype));
+  check(k.scalar_type() == dtype && v.scalar_type() == dtype, "attention: q, k and v must have one dtype, got ",
+        c10::toString(dtype), ", ", c10::toString(k.scalar_type()), ", ", c10::toString(v.scalar_type()));
+  for (const Tensor* t : {&q, &k, &v}) {
+    check(t->size(2) == 1 || t->stride(2) == 1, "attention: the last dimension of q, k and v must be contiguous, got strides ",
+          t->strides());
+    check(t->device() == q.device(), "attention: q, k and v must be on one device");
+  }
+}
+
+void check_spans(const AttentionSpans& spans, int64_t tokens, int64_t keys) {
+  const size_t count = spans.key_begin.size();
+  check(spans.key_end.size() == count && spans.query_offsets.size() == count + 1,
+        "attention: spans must hold B + 1 query offsets, B key begins and B key ends, got ", spans.query_offsets.size(), ", ",
+        count, ", ", spans.key_end.size());
+  check(spans.query_offsets.front() == 0 && spans.query_offsets.back() == tokens,
+        "attention: query offsets must go from 0 to T = ", tokens, ", got ", spans.query_offsets.front(), " to ",
+        spans.query_offsets.back());
+  for (size_t b = 0; b < count; ++b) {
+    check(spans.query_offsets[b] <= spans.query_offsets[b + 1], "attention: query offsets must not fall, sequence ", b,
+          " goes from ", spans.query_offsets[b], " to ", spans.query_offsets[b + 1]);
+    check(0 <= spans.key_begin[b] && spans.key_begin[b] <= spans.key_end[b] && spans.key_end[b] <= keys,
+          "attention: keys of sequence ", b, " must lie in 0..S = ", keys, ", got ", spans.key_begin[b], "..",
+          spans.key_end[b]);
+  }
+}
+
+void check_options(const AttentionOptions& options, int64_t tokens) {
+  check(options.window >= 0, "attention: window must not be negative, got ", options.window);
+  check(options.window == 0 || options.causal, "attention: a window needs a causal call");
+  check(options.soft_cap >= 0, "attention: soft_cap must not be negative, got ", options.soft_cap);
+  check(options.skip_eps >= 0 && options.skip_eps < 1, "attention: skip_eps must be in [0, 1), got ", options.skip_eps);
+  const Tensor& scale = options.row_scale;
+  if (!scale.defined()) return;
+  check(scale.dim() == 1 && scale.size(0) == tokens && scale.scalar_type() == at::kDouble,
+        "attention: row_scale must be [T] = [", tokens, "] double, got ", scale.sizes(), " ",
+        c10::toString(scale.scalar_type()));
+  check(!scale.requires_grad(), "attention: row_scale is not differentiable");
+}
+
+void check_separable(const Tensor& g, const Tensor& s, const Tensor& q, const Tensor& k) {
+  check(s.defined() && s.dim() == 2 && s.size(0) == k.size(0) && s.size(1) == q.size(1) && s.scalar_type() == at::kDouble,
+        "attention: s must be [S, H] = [", k.size(0), ", ", q.size(1), "] double, got ",
+        s.defined() ? longhaul::str(s.sizes(), " ", c10::toString(s.scalar_type())) : "an undefined tensor");
+  check(!g.defined() || (g.dim() == 2 && g.size(0) == q.size(0) && g.size(1) == q.size(1) && g.is_floating_point()),
+        "attention: g must be [T, H] = [", q.size(0), ", ", q.size(1), "], got ", g.defined() ? longhaul::str(g.sizes()) : "");
+}
+
+// Fills the kind of bias in and returns its tensors.
+struct UnpackBias {
+  AttentionProblem& problem;
+  const Tensor &q, &k;
+
+  std::vector<Tensor> operator()(std::monostate) const { return {}; }
+  std::vector<Tensor> operator()(const DistanceBias& bias) const {
+    problem.bias = BiasKind::distance;
+    check(problem.options.causal, "attention: a distance bias needs a causal call");
+    check(bias.table.defined() && bias.table.dim() == 2 && bias.table.size(0) == q.size(1) && bias.table.size(1) >= 1,
+          "attention: the bias table must be [H, Lmax] with H = ", q.size(1), ", got ",
+          bias.table.defined() ? longhaul::str(bias.table.sizes()) : "an undefined tensor");
+    return {bias.table};
+  }
+  std::vector<Tensor> operator()(const SeparableBias& bias) const {
+    problem.bias = BiasKind::separable;
+    return separable(bias.g, bias.s);
+  }
+  std::vector<Tensor> operator()(const SeparableKernel& bias) const {
+    problem.bias = BiasKind::kernel;
+    problem.kernel = bias.kernel;
+    return separable(bias.g, bias.s);
+  }
+  std::vector<Tensor> operator()(const RowBlockBias& bias) const {
+    problem.bias = BiasKind::rows;
+    check(static_cast<bool>(bias.rows), "attention: a row-block bias needs its rows()");
+    problem.rows = bias.rows;
+    return bias.inputs;
+  }
+
+ private:
+  std::vector<Tensor> separable(const Tensor& g, const Tensor& s) const {
+    check_separable(g, s, q, k);
+    return g.defined() ? std::vector<Tensor>{s, g} : std::vector<Tensor>{s};
+  }
+};
+
+struct AttentionFunction : torch::autograd::Function<AttentionFunction> {
+  static Tensor forward(torch::autograd::AutogradContext* context, const c10::intrusive_ptr<AttentionProblem>& problem,
+                        at::TensorList tensors) {
+    const AttentionTensors x = split(tensors);
+    const AttentionResult result = attention_aten_forward(*problem, x);
+    problem->options.stats = nullptr;  // the caller's, valid during the forward pass only
+    torch::autograd::variable_list saved = tensors.vec();
+    saved.push_back(result.out);
+    saved.push_back(result.lse);
+    context->save_for_backward(saved);
+    context->saved_data["problem"] = c10::IValue::make_capsule(problem);
+    return result.out;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& grads) {
+    check(!at::GradMode::is_enabled(), "attention: second derivatives are not available");
+    const auto saved = context->get_saved_variables();
+    const size_t count = saved.size() - 2;
+    const AttentionTensors x = split(at::TensorList(saved).slice(0, count));
+    const AttentionResult result{saved[count], saved[count + 1]};
+    const auto problem = c10::static_intrusive_pointer_cast<AttentionProblem>(context->saved_data["problem"].toCapsule());
+    AttentionNeeds needs{context->needs_input_grad(0), context->needs_input_grad(1), context->needs_input_grad(2), {}};
+    for (size_t n = 3; n < count; ++n) needs.bias.push_back(context->needs_input_grad(n));
+    const AttentionTensors found = attention_aten_backward(*problem, x, result, grads[0], needs);
+    torch::autograd::variable_list out = {Tensor(), found.q, found.k, found.v};
+    out.insert(out.end(), found.bias.begin(), found.bias.end());
+    for (size_t n = 0; n < count; ++n) {
+      if (!context->needs_input_grad(n)) out[n + 1] = Tensor();
+    }
+    return out;
+  }
+
+ private:
+  static AttentionTensors split(at::TensorList tensors) {
+    return {tensors[0], tensors[1], tensors[2], tensors.slice(3).vec()};
+  }
+};
+
+}  // namespace
+
+AttentionSpans AttentionSpans::self(const std::vector<int64_t>& offsets) {
+  check(!offsets.empty(), "AttentionSpans::self: offsets must hold B + 1 numbers, got none");
+  AttentionSpans spans;
+  spans.query_offsets = offsets;
+  spans.key_begin.assign(offsets.begin(), offsets.end() - 1);
+  spans.key_end.assign(offsets.begin() + 1, offsets.end());
+  return spans;
+}
+
+double AttentionStats::skip_rate() const {
+  int64_t all = 0, none = 0;
+  for (int64_t n : tiles) all += n;
+  for (int64_t n : skipped) none += n;
+  return all > 0 ? static_cast<double>(none) / static_cast<double>(all) : 0;
+}
+
+Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionSpans& spans, const Bias& bias,
+                 const AttentionOptions& options) {
+  check_heads(q, k, v);
+  check_spans(spans, q.size(0), k.size(0));
+  check_options(options, q.size(0));
+  auto problem = c10::make_intrusive<AttentionProblem>();
+  problem->spans = spans;
+  problem->options = options;
+  std::vector<Tensor> tensors = {q, k, v};
+  for (const Tensor& t : std::visit(UnpackBias{*problem, q, k}, bias)) tensors.push_back(t);
+  return AttentionFunction::apply(problem, at::TensorList(tensors));
+}
+
+}  // namespace longhaul

@@ -1,0 +1,53 @@
+// One checked attention call in the form that the implementations share. Private to ops/attention.
+#pragma once
+#include <torch/custom_class.h>
+
+#include <functional>
+#include <vector>
+
+#include "ops/attention/attention.h"
+
+namespace longhaul {
+
+enum class BiasKind { none, distance, separable, kernel, rows };
+
+// Everything that is no differentiable tensor. (A custom class holder, so that an autograd node can keep it.)
+struct AttentionProblem : torch::CustomClassHolder {
+  AttentionSpans spans;
+  AttentionOptions options;
+  BiasKind bias = BiasKind::none;
+  KernelFn kernel = KernelFn::neg_log1p_square;
+  std::function<Tensor(const std::vector<Tensor>& inputs, int64_t b, int64_t i0, int64_t i1)> rows;
+
+  int64_t sequences() const { return static_cast<int64_t>(spans.key_begin.size()); }
+  int64_t queries(int64_t b) const { return spans.query_offsets[b + 1] - spans.query_offsets[b]; }
+  int64_t keys(int64_t b) const { return spans.key_end[b] - spans.key_begin[b]; }
+  // Index, in its whole sequence, of the first query of sequence b; negative when there are fewer keys than queries.
+  int64_t first_query(int64_t b) const { return keys(b) - queries(b); }
+  // Keys [begin, end) of sequence b that queries of index i0 .. i1 - 1 may see together.
+  int64_t first_key(int64_t i0) const {
+    return options.window > 0 ? std::max<int64_t>(0, i0 - options.window + 1) : 0;
+  }
+  int64_t last_key(int64_t b, int64_t i1) const { return options.causal ? std::min(keys(b), i1) : keys(b); }
+};
+
+// The differentiable tensors. `bias` holds {} | {table} | {s} or {s, g} | the inputs of the rows.
+struct AttentionTensors {
+  Tensor q, k, v;
+  std::vector<Tensor> bias;
+};
+
+// What backward needs beside the inputs. lse [H, T]: logarithm of each row's sum of exponentials, in the unit and dtype of
+// the implementation that made it; +infinity or a huge number for a query without keys.
+struct AttentionResult {
+  Tensor out;  // [T, H, D]
+  Tensor lse;
+};
+
+// In the dtypes of the inputs; undefined where not needed.
+struct AttentionNeeds {
+  bool q = false, k = false, v = false;
+  std::vector<bool> bias;
+};
+
+}  // namespace longhaul
