@@ -39,8 +39,9 @@ Sequences Sequences::equal(int64_t count, int64_t length) {
 }
 
 Sequences Sequences::chunk(int64_t past, int64_t length, int64_t total) {
-  check(past >= 0 && length >= 1 && past + length <= total, "Sequences::chunk: wanted 0 <= past, 1 <= length and past + ",
-        "length <= total, got past ", past, ", length ", length, ", total ", total);
+  check(past >= 0 && length >= 1 && past + length <= total,
+        "Sequences::chunk: wanted 0 <= past, 1 <= length and past + ", "length <= total, got past ", past, ", length ",
+        length, ", total ", total);
   Sequences seq;
   seq.offsets = {0, length};
   seq.past = {past};

@@ -11,7 +11,8 @@ namespace {
 
 void check_heads(const Tensor& q, const Tensor& k, const Tensor& v) {
   check(q.dim() == 3, "attention: q must be [T, H, D], got ", q.sizes());
-  check(k.dim() == 3 && k.size(2) == q.size(2), "attention: k must be [S, G, D] with D = ", q.size(2), ", got ", k.sizes());
+  check(k.dim() == 3 && k.size(2) == q.size(2), "attention: k must be [S, G, D] with D = ", q.size(2), ", got ",
+        k.sizes());
   check(v.sizes() == k.sizes(), "attention: v must be like k ", k.sizes(), ", got ", v.sizes());
   check(q.size(2) >= 1 && q.size(2) <= 256, "attention: D must be in 1..256, got ", q.size(2));
   check(k.size(1) >= 1 && q.size(1) % k.size(1) == 0, "attention: H must be a multiple of G, got H = ", q.size(1),
@@ -22,8 +23,8 @@ void check_heads(const Tensor& q, const Tensor& k, const Tensor& v) {
   check(k.scalar_type() == dtype && v.scalar_type() == dtype, "attention: q, k and v must have one dtype, got ",
         c10::toString(dtype), ", ", c10::toString(k.scalar_type()), ", ", c10::toString(v.scalar_type()));
   for (const Tensor* t : {&q, &k, &v}) {
-    check(t->size(2) == 1 || t->stride(2) == 1, "attention: the last dimension of q, k and v must be contiguous, got strides ",
-          t->strides());
+    check(t->size(2) == 1 || t->stride(2) == 1,
+          "attention: the last dimension of q, k and v must be contiguous, got strides ", t->strides());
     check(t->device() == q.device(), "attention: q, k and v must be on one device");
   }
 }
@@ -31,8 +32,8 @@ void check_heads(const Tensor& q, const Tensor& k, const Tensor& v) {
 void check_spans(const AttentionSpans& spans, int64_t tokens, int64_t keys) {
   const size_t count = spans.key_begin.size();
   check(spans.key_end.size() == count && spans.query_offsets.size() == count + 1,
-        "attention: spans must hold B + 1 query offsets, B key begins and B key ends, got ", spans.query_offsets.size(), ", ",
-        count, ", ", spans.key_end.size());
+        "attention: spans must hold B + 1 query offsets, B key begins and B key ends, got ", spans.query_offsets.size(),
+        ", ", count, ", ", spans.key_end.size());
   check(spans.query_offsets.front() == 0 && spans.query_offsets.back() == tokens,
         "attention: query offsets must go from 0 to T = ", tokens, ", got ", spans.query_offsets.front(), " to ",
         spans.query_offsets.back());
@@ -59,11 +60,13 @@ void check_options(const AttentionOptions& options, int64_t tokens) {
 }
 
 void check_separable(const Tensor& g, const Tensor& s, const Tensor& q, const Tensor& k) {
-  check(s.defined() && s.dim() == 2 && s.size(0) == k.size(0) && s.size(1) == q.size(1) && s.scalar_type() == at::kDouble,
-        "attention: s must be [S, H] = [", k.size(0), ", ", q.size(1), "] double, got ",
-        s.defined() ? longhaul::str(s.sizes(), " ", c10::toString(s.scalar_type())) : "an undefined tensor");
+  check(
+      s.defined() && s.dim() == 2 && s.size(0) == k.size(0) && s.size(1) == q.size(1) && s.scalar_type() == at::kDouble,
+      "attention: s must be [S, H] = [", k.size(0), ", ", q.size(1), "] double, got ",
+      s.defined() ? longhaul::str(s.sizes(), " ", c10::toString(s.scalar_type())) : "an undefined tensor");
   check(!g.defined() || (g.dim() == 2 && g.size(0) == q.size(0) && g.size(1) == q.size(1) && g.is_floating_point()),
-        "attention: g must be [T, H] = [", q.size(0), ", ", q.size(1), "], got ", g.defined() ? longhaul::str(g.sizes()) : "");
+        "attention: g must be [T, H] = [", q.size(0), ", ", q.size(1), "], got ",
+        g.defined() ? longhaul::str(g.sizes()) : "");
 }
 
 // Fills the kind of bias in and returns its tensors.
@@ -124,7 +127,8 @@ struct AttentionFunction : torch::autograd::Function<AttentionFunction> {
     const size_t count = saved.size() - 2;
     const AttentionTensors x = split(at::TensorList(saved).slice(0, count));
     const AttentionResult result{saved[count], saved[count + 1]};
-    const auto problem = c10::static_intrusive_pointer_cast<AttentionProblem>(context->saved_data["problem"].toCapsule());
+    const auto problem =
+        c10::static_intrusive_pointer_cast<AttentionProblem>(context->saved_data["problem"].toCapsule());
     AttentionNeeds needs{context->needs_input_grad(0), context->needs_input_grad(1), context->needs_input_grad(2), {}};
     for (size_t n = 3; n < count; ++n) needs.bias.push_back(context->needs_input_grad(n));
     const AttentionTensors found = attention_aten_backward(*problem, x, result, grads[0], needs);

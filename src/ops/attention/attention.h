@@ -12,8 +12,8 @@ namespace longhaul {
 // Which rows belong to which sequence. The last query of a sequence sees the last key of it: query row r of n stands at
 // index keys - n + r. Keys are ranges, not offsets, so that a cache with spare room can be passed as it is.
 struct AttentionSpans {
-  std::vector<int64_t> query_offsets;       // [B+1]
-  std::vector<int64_t> key_begin, key_end;  // [B]
+  std::vector<int64_t> query_offsets;                               // [B+1]
+  std::vector<int64_t> key_begin, key_end;                          // [B]
   static AttentionSpans self(const std::vector<int64_t>& offsets);  // keys are the queries' own tokens (training)
 };
 
@@ -25,12 +25,12 @@ struct AttentionStats {
 };
 
 struct AttentionOptions {
-  double scale = 1;          // logit = soft_cap(row_scale_i * scale * q.k) + bias
+  double scale = 1;  // logit = soft_cap(row_scale_i * scale * q.k) + bias
   bool causal = true;
-  int64_t window = 0;        // a query sees itself and the window - 1 keys before it; 0: all. Causal calls only
-  double soft_cap = 0;       // x -> c tanh(x / c); 0: none
-  Tensor row_scale;          // [T] double or undefined: log-n scaling. Not differentiable
-  double skip_eps = 1e-7;    // tiles that provably hold less than this share of every row's weight are skipped; 0: none
+  int64_t window = 0;      // a query sees itself and the window - 1 keys before it; 0: all. Causal calls only
+  double soft_cap = 0;     // x -> c tanh(x / c); 0: none
+  Tensor row_scale;        // [T] double or undefined: log-n scaling. Not differentiable
+  double skip_eps = 1e-7;  // tiles that provably hold less than this share of every row's weight are skipped; 0: none
   AttentionStats* stats = nullptr;  // added to, in the forward pass
 };
 

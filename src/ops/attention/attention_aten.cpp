@@ -117,7 +117,8 @@ class Composition {
   Tensor score(const Tensor& rows, const Tensor& keys) const {  // [H, rows, D] x [G, columns, D] -> [H, rows, columns]
     return at::matmul(grouped(rows), keys.transpose(1, 2)).view({heads_, rows.size(1), keys.size(1)});
   }
-  Tensor weigh(const Tensor& weights, const Tensor& keys) const {  // [H, rows, columns] x [G, columns, D] -> [H, rows, D]
+  Tensor weigh(const Tensor& weights,
+               const Tensor& keys) const {  // [H, rows, columns] x [G, columns, D] -> [H, rows, D]
     return at::matmul(grouped(weights), keys).view({heads_, weights.size(1), keys.size(2)});
   }
   Tensor gather_keys(const Tensor& weights, const Tensor& rows) const {  // -> [G, columns, D]
@@ -156,17 +157,17 @@ class Composition {
   // The bias of the block, [H, rows, columns], through differentiable ops of `tensors`; undefined when there is none.
   Tensor bias_rows(const Block& block, const std::vector<Tensor>& tensors) const {
     switch (problem_.bias) {
-      case BiasKind::none:
-        return {};
+      case BiasKind::none: return {};
       case BiasKind::distance: {
         const Tensor& table = tensors[0];
         const Tensor index = at::clamp(distances(block), 0, table.size(1) - 1);
         return at::index_select(table, 1, index.flatten()).view({heads_, block.rows(), block.columns()}).to(dtype_);
       }
       case BiasKind::rows:
-        return row_block(problem_, tensors, heads_, block.b, block.r0, block.r1).slice(2, block.j0, block.j1).to(dtype_);
-      default:
-        return separable_rows(block, tensors);
+        return row_block(problem_, tensors, heads_, block.b, block.r0, block.r1)
+            .slice(2, block.j0, block.j1)
+            .to(dtype_);
+      default: return separable_rows(block, tensors);
     }
   }
   Tensor separable_rows(const Block& block, const std::vector<Tensor>& tensors) const {
@@ -220,16 +221,18 @@ AttentionResult attention_aten_forward(const AttentionProblem& problem, const At
 }
 
 AttentionTensors attention_aten_backward(const AttentionProblem& problem, const AttentionTensors& x,
-                                         const AttentionResult& result, const Tensor& grad_out, const AttentionNeeds& needs) {
+                                         const AttentionResult& result, const Tensor& grad_out,
+                                         const AttentionNeeds& needs) {
   return Composition(problem, x).backward(result, grad_out, needs);
 }
 
-Tensor row_block(const AttentionProblem& problem, const std::vector<Tensor>& inputs, int64_t heads, int64_t b, int64_t i0,
-                 int64_t i1) {
+Tensor row_block(const AttentionProblem& problem, const std::vector<Tensor>& inputs, int64_t heads, int64_t b,
+                 int64_t i0, int64_t i1) {
   const Tensor rows = problem.rows(inputs, b, i0, i1);
   const std::vector<int64_t> shape = {heads, i1 - i0, problem.keys(b)};
-  check(rows.defined() && rows.sizes() == shape, "attention: rows of the bias must be [H, rows, keys] = ",
-        at::IntArrayRef(shape), ", got ", rows.defined() ? longhaul::str(rows.sizes()) : "an undefined tensor");
+  check(rows.defined() && rows.sizes() == shape,
+        "attention: rows of the bias must be [H, rows, keys] = ", at::IntArrayRef(shape), ", got ",
+        rows.defined() ? longhaul::str(rows.sizes()) : "an undefined tensor");
   return rows;
 }
 
@@ -245,7 +248,8 @@ void add_row_block_gradient(const AttentionProblem& problem, const std::vector<T
   if (wanted.empty()) return;
   const Tensor rows = row_block(problem, leaves, grad_rows.size(0), b, i0, i1);
   if (!rows.requires_grad()) return;  // these rows read none of the inputs
-  const auto found = torch::autograd::grad({rows}, wanted, {grad_rows.to(rows.scalar_type())}, std::nullopt, false, true);
+  const auto found =
+      torch::autograd::grad({rows}, wanted, {grad_rows.to(rows.scalar_type())}, std::nullopt, false, true);
   for (size_t n = 0, w = 0; n < inputs.size(); ++n) {
     if (!needed[n]) continue;
     if (found[w].defined()) grads[n].add_(found[w]);

@@ -8,14 +8,15 @@ namespace longhaul {
 // Computes in double for double inputs, else in float. lse is the natural logarithm, in that dtype.
 AttentionResult attention_aten_forward(const AttentionProblem& problem, const AttentionTensors& x);
 AttentionTensors attention_aten_backward(const AttentionProblem& problem, const AttentionTensors& x,
-                                         const AttentionResult& result, const Tensor& grad_out, const AttentionNeeds& needs);
+                                         const AttentionResult& result, const Tensor& grad_out,
+                                         const AttentionNeeds& needs);
 
 // Gradients of `inputs` (those with `needed`) through problem.rows() of queries [i0, i1) of sequence b, added to `grads`.
 void add_row_block_gradient(const AttentionProblem& problem, const std::vector<Tensor>& inputs,
                             const std::vector<bool>& needed, int64_t b, int64_t i0, int64_t i1, const Tensor& grad_rows,
                             std::vector<Tensor>& grads);
 // The checked result of problem.rows().
-Tensor row_block(const AttentionProblem& problem, const std::vector<Tensor>& inputs, int64_t heads, int64_t b, int64_t i0,
-                 int64_t i1);
+Tensor row_block(const AttentionProblem& problem, const std::vector<Tensor>& inputs, int64_t heads, int64_t b,
+                 int64_t i0, int64_t i1);
 
 }  // namespace longhaul

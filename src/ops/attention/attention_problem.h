@@ -25,9 +25,7 @@ struct AttentionProblem : torch::CustomClassHolder {
   // Index, in its whole sequence, of the first query of sequence b; negative when there are fewer keys than queries.
   int64_t first_query(int64_t b) const { return keys(b) - queries(b); }
   // Keys [begin, end) of sequence b that queries of index i0 .. i1 - 1 may see together.
-  int64_t first_key(int64_t i0) const {
-    return options.window > 0 ? std::max<int64_t>(0, i0 - options.window + 1) : 0;
-  }
+  int64_t first_key(int64_t i0) const { return options.window > 0 ? std::max<int64_t>(0, i0 - options.window + 1) : 0; }
   int64_t last_key(int64_t b, int64_t i1) const { return options.causal ? std::min(keys(b), i1) : keys(b); }
 };
 
