@@ -65,6 +65,9 @@ bool is_integer_in(const Json& value, int64_t low, int64_t high) {
 
 Json parse_json(std::string_view text, const std::string& where) {
   check_depth(text, where);
+  // nlohmann::json takes a zero byte for the end of the text, and would ignore whatever follows it.
+  const size_t zero = text.find('\0');
+  check(zero == std::string_view::npos, where, ": not JSON at byte ", zero + 1, ": a zero byte");
   try {
     return Json::parse(text.begin(), text.end());
   } catch (const Json::parse_error& error) {
@@ -76,15 +79,15 @@ Json parse_json(std::string_view text, const std::string& where) {
 
 Json read_json(const std::string& path) { return parse_json(read_file(path), path); }
 
-void write_json(const std::string& path, const Json& json) {
-  std::string text;
+std::string json_text(const Json& json, const std::string& where, int indent) {
   try {
-    text = json.dump(2);
-  } catch (const Json::exception& error) {  // a string that is not UTF-8
-    fail(path, ": cannot be written as JSON: ", reason(error));
+    return json.dump(indent);
+  } catch (const Json::exception& error) {
+    fail(where, ": cannot be written as JSON: ", reason(error));
   }
-  write_file(path, text + "\n");
 }
+
+void write_json(const std::string& path, const Json& json) { write_file(path, json_text(json, path, 2) + "\n"); }
 
 JsonReader::JsonReader(const Json& object, std::string where) : object_(&object), where_(std::move(where)) {
   check(object.is_object(), where_, ": wanted an object, found ", describe(object));

@@ -12,6 +12,8 @@ using Json = nlohmann::ordered_json;  // finds a key by linear search: not for v
 // Parses text; Error "<where>: not JSON at byte N: ..." otherwise. Nesting deeper than 256 is an error.
 Json parse_json(std::string_view text, const std::string& where);
 Json read_json(const std::string& path);
+// One line, or indented. Error "<where>: cannot be written as JSON: ..." for a string that is not UTF-8.
+std::string json_text(const Json& json, const std::string& where, int indent = -1);
 // Indented, trailing newline, written to a temporary name and renamed.
 void write_json(const std::string& path, const Json& json);
 

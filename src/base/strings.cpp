@@ -170,15 +170,13 @@ std::vector<int64_t> parse_lengths(std::string_view text, std::string_view what)
   return lengths;
 }
 
+// Binary suffixes only: a table that mixes 4k and 4K would be misread.
 std::string format_length(int64_t length) {
-  std::string best = std::to_string(length);
-  for (char suffix : {'k', 'm', 'K', 'M'}) {
+  for (char suffix : {'m', 'k'}) {
     int64_t factor = suffix_factor(suffix);
-    if (length == 0 || length % factor != 0) continue;
-    std::string spelling = std::to_string(length / factor) + suffix;
-    if (spelling.size() < best.size()) best = spelling;
+    if (length != 0 && length % factor == 0) return std::to_string(length / factor) + suffix;
   }
-  return best;
+  return std::to_string(length);
 }
 
 }  // namespace longhaul

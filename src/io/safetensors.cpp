@@ -189,6 +189,9 @@ SafetensorsFile SafetensorsFile::parse(std::span<const std::byte> bytes, const s
         bytes.size() - 8);
   const auto* text = reinterpret_cast<const char*>(bytes.data() + 8);
   HeaderReader reader(where);
+  // nlohmann::json takes a zero byte for the end of the text, and would ignore whatever follows it.
+  const bool has_zero = std::memchr(text, 0, header_size) != nullptr;
+  check(!has_zero, where, ": header is not JSON: it holds a zero byte");
   nlohmann::json::sax_parse(text, text + header_size, &reader);
 
   SafetensorsFile parsed;
@@ -230,7 +233,7 @@ const TensorView& SafetensorsFile::at(const std::string& name) const {
 void write_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors,
                        const std::map<std::string, std::string>& metadata) {
   std::set<std::string> names;
-  nlohmann::ordered_json header = nlohmann::ordered_json::object();
+  Json header = Json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   int64_t offset = 0;
   for (const NamedTensor& tensor : tensors) {
@@ -244,7 +247,7 @@ void write_safetensors(const std::string& path, const std::vector<NamedTensor>& 
         {"dtype", name_of(tensor.dtype)}, {"shape", tensor.shape}, {"data_offsets", {offset, offset + size}}};
     offset += size;
   }
-  std::string text = header.dump();
+  std::string text = json_text(header, path);
   text.append((kAlignment - (8 + text.size()) % kAlignment) % kAlignment, ' ');
   const uint64_t header_size = text.size();
   write_file(path, [&](const WriteFn& write) {
