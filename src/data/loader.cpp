@@ -33,9 +33,9 @@ class SequentialOrder : public Order {
     for (size_t i = 0; i + 1 < shard_starts_.size(); ++i) {
       longest = std::max(longest, shard_starts_[i + 1] - shard_starts_[i]);
     }
-    check(per_cycle_ > 0, "loader: a batch of ", options.sequences, " x ", options.length, " for rank ", options.rank, " of ",
-          options.world, " needs a shard of ", (options.rank + 1) * batch() + 1, " tokens, the longest of split '",
-          split.name(), "' has ", longest);
+    check(per_cycle_ > 0, "loader: a batch of ", options.sequences, " x ", options.length, " for rank ", options.rank,
+          " of ", options.world, " needs a shard of ", (options.rank + 1) * batch() + 1,
+          " tokens, the longest of split '", split.name(), "' has ", longest);
   }
 
   std::vector<int64_t> starts(int64_t step) const override {
@@ -137,9 +137,9 @@ class OrderedLoader : public Loader {
  private:
   // All that decides the order of the batches, but not the rank: ranks share one state.
   Json identity() const {
-    return {{"order", options_.order},           {"split", split_.name()},      {"tokens", split_.tokens()},
-            {"shards", split_.shard_starts()},   {"sequences", options_.sequences}, {"length", options_.length},
-            {"seed", options_.seed},             {"world", options_.world}};
+    return {{"order", options_.order},         {"split", split_.name()},          {"tokens", split_.tokens()},
+            {"shards", split_.shard_starts()}, {"sequences", options_.sequences}, {"length", options_.length},
+            {"seed", options_.seed},           {"world", options_.world}};
   }
 
   TokenSplit split_;

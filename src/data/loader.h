@@ -13,7 +13,7 @@ namespace longhaul {
 struct Batch {
   std::vector<int64_t> inputs, targets;  // [sequences * length], targets shifted by one
   int64_t sequences = 0, length = 0;
-  std::string where;                     // which tokens these are, for messages: "train tokens 4096..8193"
+  std::string where;  // which tokens these are, for messages: "train tokens 4096..8193"
 };
 
 class Loader {

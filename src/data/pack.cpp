@@ -87,8 +87,13 @@ class JobSource {
 class Packer {
  public:
   Packer(const PackOptions& options, const PackPlan& plan, std::string folder)
-      : options_(options), plan_(plan), folder_(std::move(folder)), tokenizer_(make_tokenizer(options.tokenizer)),
-        jobs_(plan.files), counts_(options.inputs.size()), progress_("packing", plan.bytes / 1000, "kB"),
+      : options_(options),
+        plan_(plan),
+        folder_(std::move(folder)),
+        tokenizer_(make_tokenizer(options.tokenizer)),
+        jobs_(plan.files),
+        counts_(options.inputs.size()),
+        progress_("packing", plan.bytes / 1000, "kB"),
         train_(folder_, "train", tokenizer_->vocab_size(), options.shard_tokens),
         val_(folder_, "val", tokenizer_->vocab_size(), options.shard_tokens) {}
 
@@ -202,8 +207,11 @@ class Packer {
     val_.finish(hash);
     Json sources = Json::array();
     for (size_t i = 0; i < counts_.size(); ++i) {
-      sources.push_back({{"input", options_.inputs[i]}, {"files", counts_[i].files}, {"documents", counts_[i].documents},
-                         {"bytes", counts_[i].bytes}, {"tokens", counts_[i].tokens}});
+      sources.push_back({{"input", options_.inputs[i]},
+                         {"files", counts_[i].files},
+                         {"documents", counts_[i].documents},
+                         {"bytes", counts_[i].bytes},
+                         {"tokens", counts_[i].tokens}});
     }
     Json manifest;
     manifest["format"] = kShardFormat;
@@ -215,11 +223,12 @@ class Packer {
     manifest["hash"] = hash.hex();
     manifest["splits"] = {{"train", train_.manifest_entry()}, {"val", val_.manifest_entry()}};
     manifest["sources"] = sources;
-    manifest["skipped"] = {{"excluded", plan_.excluded}, {"other_extension", plan_.other_extension},
-                           {"too_small", plan_.too_small + too_small_}, {"blank_lines", blank_lines_}};
-    manifest["settings"] = {{"field", options_.field}, {"extensions", options_.extensions},
-                            {"exclude", options_.exclude}, {"min_bytes", options_.min_bytes},
-                            {"shard_tokens", options_.shard_tokens}, {"val_every", options_.val_every}};
+    manifest["skipped"] = plan_.left_out();
+    manifest["skipped"]["too_small"] = plan_.too_small + too_small_;
+    manifest["skipped"]["blank_lines"] = blank_lines_;
+    manifest["settings"] = {
+        {"field", options_.field},         {"extensions", options_.extensions},     {"exclude", options_.exclude},
+        {"min_bytes", options_.min_bytes}, {"shard_tokens", options_.shard_tokens}, {"val_every", options_.val_every}};
     write_json(path_join(folder_, "manifest.json"), manifest);
   }
 
@@ -247,21 +256,12 @@ std::string make_sibling(const std::string& output) {
   }
 }
 
-void check_options(const PackOptions& options) {
-  check(!options.output.empty(), "data pack: --out names the folder to make");
-  check(!exists(options.output), "data pack: ", options.output, " exists already; remove it or name another --out");
-  check(options.shard_tokens > 0, "data pack: --shard-tokens must be > 0, got ", options.shard_tokens);
-  check(options.val_every >= 0, "data pack: --val-every must be >= 0, got ", options.val_every);
-  check(options.min_bytes >= 0, "data pack: --min-bytes must be >= 0, got ", options.min_bytes);
-  check(options.threads > 0, "data pack: --threads must be > 0, got ", options.threads);
-}
-
 }  // namespace
 
 void pack(const PackOptions& given) {
   PackOptions options = given;
   while (options.output.size() > 1 && options.output.ends_with('/')) options.output.pop_back();
-  check_options(options);
+  check_pack_options(options);
   PackPlan plan = plan_pack(options);
   size_t slash = options.output.rfind('/');
   std::string parent = slash == std::string::npos ? "." : options.output.substr(0, slash + 1);
@@ -271,8 +271,8 @@ void pack(const PackOptions& given) {
     Packer(options, plan, sibling).run();
     sync_folder(sibling);
     // Onto an existing folder with anything in it this fails: two runs with one output cannot mix.
-    check(std::rename(sibling.c_str(), options.output.c_str()) == 0, options.output, ": cannot be made: ",
-          std::strerror(errno));
+    check(std::rename(sibling.c_str(), options.output.c_str()) == 0, options.output,
+          ": cannot be made: ", std::strerror(errno));
   } catch (...) {
     remove_all(sibling);
     throw;

@@ -4,36 +4,42 @@
 #include <string>
 #include <vector>
 
+#include "base/json.h"
+
 namespace longhaul {
 
 struct PackOptions {
-  std::vector<std::string> inputs;     // files or folders; *.jsonl gives one document a line, anything else one a file
-  std::string output;                  // folder; made whole or not at all
+  std::vector<std::string> inputs;  // files or folders; *.jsonl gives one document a line, anything else one a file
+  std::string output;               // folder; made whole or not at all
   std::string tokenizer = "bytes";
-  std::string field = "text";          // JSONL field
-  std::vector<std::string> extensions; // when given, only files that end so (".h")
-  std::vector<std::string> exclude;    // path fragments to leave out
-  int64_t min_bytes = 1;               // smaller documents are left out, and counted; empty ones always
+  std::string field = "text";           // JSONL field
+  std::vector<std::string> extensions;  // when given, only files that end so (".h")
+  std::vector<std::string> exclude;     // path fragments to leave out
+  int64_t min_bytes = 1;                // smaller documents are left out, and counted; empty ones always
   int64_t shard_tokens = 100'000'000;
-  int64_t val_every = 16;              // a document goes to `val` when its name's hash is 0 modulo this; 0: no val split
+  int64_t val_every = 16;  // a document goes to `val` when its name's hash is 0 modulo this; 0: no val split
   int threads = 1;
 };
+
+// Error unless the options make sense and the output does not exist yet. plan_pack() and pack() rely on it.
+void check_pack_options(const PackOptions& options);
 
 // One file to read. Its documents' names decide their split: `name` for a text file, "<name>:<line>" for a line of JSONL.
 struct SourceFile {
   std::string path;
-  std::string name;  // relative to the input it was found under: splits do not depend on where a tree lies
-  int64_t input = 0; // index into PackOptions::inputs
+  std::string name;   // relative to the input it was found under: splits do not depend on where a tree lies
+  int64_t input = 0;  // index into PackOptions::inputs
   int64_t bytes = 0;
   bool is_jsonl() const;
 };
 
 struct PackPlan {
   std::vector<SourceFile> files;  // in reading order: inputs as given, files bytewise
-  int64_t excluded = 0, other_extension = 0, too_small = 0;  // files left out
-  int64_t bytes = 0;              // of all files
+  int64_t excluded = 0, other_extension = 0, too_small = 0, reached_twice = 0;  // files left out
+  int64_t bytes = 0;                                                            // of all files
+  Json left_out() const;                                                        // {reason: files}
 };
-// Lists and filters. Error when an input is missing, a file is reached twice (it could land in both splits), or none is left.
+// Lists and filters; a file reached twice (nested inputs, links) is read once. Error when an input is missing or no file is left.
 PackPlan plan_pack(const PackOptions& options);
 // "train" or "val".
 const char* split_of(const std::string& document_name, int64_t val_every);

@@ -69,8 +69,8 @@ TokenSplit TokenSplit::open(const std::string& folder, const std::string& name, 
     split.starts_.push_back(split.starts_.back() + shard);
   }
   entry.finish();
-  check(split.tokens() == tokens, folder, ": split ", name, ": the manifest promises ", tokens, " tokens, its shards have ",
-        split.tokens());
+  check(split.tokens() == tokens, folder, ": split ", name, ": the manifest promises ", tokens,
+        " tokens, its shards have ", split.tokens());
   split.documents_ = open_sized(documents_path(folder, name), documents, 8, "documents");
   split.check_documents(documents_path(folder, name));
   return split;
@@ -83,7 +83,8 @@ void TokenSplit::check_documents(const std::string& path) const {
   for (int64_t i = 0; i < documents(); ++i) {
     int64_t start = document_start(i);
     check(i > 0 || start == 0, path, ": the first document must begin at token 0, got ", start);
-    check(start > previous, path, ": document ", i, " begins at token ", start, ", not behind the one before at ", previous);
+    check(start > previous, path, ": document ", i, " begins at token ", start, ", not behind the one before at ",
+          previous);
     check(start < tokens(), path, ": document ", i, " begins at token ", start, ", the split has ", tokens());
     previous = start;
   }
@@ -154,7 +155,8 @@ Dataset Dataset::open(const std::string& folder) {
 }
 
 bool Dataset::has_split(const std::string& name) const {
-  return std::any_of(splits_.begin(), splits_.end(), [&](const TokenSplit& s) { return s.name() == name && s.tokens(); });
+  return std::any_of(splits_.begin(), splits_.end(),
+                     [&](const TokenSplit& s) { return s.name() == name && s.tokens(); });
 }
 
 const TokenSplit& Dataset::split(const std::string& name) const {

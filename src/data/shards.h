@@ -52,12 +52,13 @@ class Dataset {
   // Reads everything: every id in the vocabulary, the hash as promised. Any folder gives an Error or passes (fuzzed).
   void verify() const;
   const TokenSplit& split(const std::string& name) const;  // "train" or "val"; Error when absent or empty
-  bool has_split(const std::string& name) const;
+  bool has_split(const std::string& name) const;           // and it has tokens
+  const std::vector<TokenSplit>& splits() const { return splits_; }
   int64_t vocab_size() const { return vocab_; }
   const std::string& tokenizer() const { return tokenizer_; }
   const std::string& tokenizer_hash() const { return tokenizer_hash_; }
   int64_t end_of_text() const { return end_of_text_; }  // -1: none
-  const std::string& hash() const { return hash_; }  // of all tokens and the tokenizer
+  const std::string& hash() const { return hash_; }     // of all tokens and the tokenizer
   const Json& manifest() const { return manifest_; }
   const std::string& folder() const { return folder_; }
 

@@ -1,12 +1,15 @@
-// Which files `pack` reads, in which order, and into which split their documents go.
+// What `pack` is asked, which files it reads, in which order, and into which split their documents go.
 #include <sys/stat.h>
 
+#include <cerrno>
+#include <cstring>
 #include <set>
 #include <utility>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "base/hash.h"
+#include "base/json.h"
 #include "base/strings.h"
 #include "data/pack.h"
 
@@ -36,8 +39,16 @@ std::string name_within(const std::string& path, const std::string& input) {
   return path.substr(begin);
 }
 
-void add_input(PackPlan& plan, const PackOptions& options, int64_t input,
-               std::set<std::pair<dev_t, ino_t>>& seen) {
+using FileIdentity = std::pair<dev_t, ino_t>;
+
+FileIdentity identity_of(const std::string& path) {
+  struct stat status {};
+  check(stat(path.c_str(), &status) == 0, path, ": cannot be read: ", std::strerror(errno));
+  return {status.st_dev, status.st_ino};
+}
+
+// The first way to reach a file wins: under a second name (nested inputs, links) its text could land in both splits.
+void add_input(PackPlan& plan, const PackOptions& options, int64_t input, std::set<FileIdentity>& seen) {
   const std::string& root = options.inputs[input];
   check(exists(root), "data pack: ", root, ": no such file or folder");
   for (const std::string& path : list_files(root)) {
@@ -48,11 +59,9 @@ void add_input(PackPlan& plan, const PackOptions& options, int64_t input,
       ++plan.other_extension;
     } else if (!file.is_jsonl() && (file.bytes == 0 || file.bytes < options.min_bytes)) {
       ++plan.too_small;
+    } else if (!seen.insert(identity_of(path)).second) {
+      ++plan.reached_twice;
     } else {
-      struct stat status{};
-      check(stat(path.c_str(), &status) == 0, path, ": cannot be read");
-      check(seen.emplace(status.st_dev, status.st_ino).second, "data pack: ", path,
-            " is reached twice; its text could land in both train and val");
       plan.bytes += file.bytes;
       plan.files.push_back(std::move(file));
     }
@@ -61,17 +70,38 @@ void add_input(PackPlan& plan, const PackOptions& options, int64_t input,
 
 }  // namespace
 
+void check_pack_options(const PackOptions& options) {
+  check(!options.inputs.empty(), "data pack: give at least one file or folder to read");
+  check(!options.output.empty(), "data pack: --out names the folder to make");
+  check(!exists(options.output), "data pack: ", options.output, " exists already; remove it or name another --out");
+  check(options.shard_tokens > 0, "data pack: --shard-tokens must be > 0, got ", options.shard_tokens);
+  check(options.val_every >= 0, "data pack: --val-every must be >= 0, got ", options.val_every);
+  check(options.min_bytes >= 0, "data pack: --min-bytes must be >= 0, got ", options.min_bytes);
+  check(options.threads > 0, "data pack: --threads must be > 0, got ", options.threads);
+  try {
+    Json({options.inputs, options.extensions, options.exclude, {options.field}}).dump();
+  } catch (const Json::type_error&) {
+    fail("data pack: inputs and settings go into the manifest and must be UTF-8");
+  }
+}
+
 bool SourceFile::is_jsonl() const { return path.ends_with(".jsonl"); }
 
+Json PackPlan::left_out() const {
+  return {{"excluded", excluded},
+          {"other_extension", other_extension},
+          {"too_small", too_small},
+          {"reached_twice", reached_twice}};
+}
+
 PackPlan plan_pack(const PackOptions& options) {
-  check(!options.inputs.empty(), "data pack: give at least one file or folder to read");
   PackPlan plan;
-  std::set<std::pair<dev_t, ino_t>> seen;
+  std::set<FileIdentity> seen;
   for (size_t input = 0; input < options.inputs.size(); ++input) {
     add_input(plan, options, static_cast<int64_t>(input), seen);
   }
-  check(!plan.files.empty(), "data pack: no file left to read in ", join(options.inputs, ", "), " (", plan.excluded,
-        " excluded, ", plan.other_extension, " with other extensions, ", plan.too_small, " too small)");
+  check(!plan.files.empty(), "data pack: no file left to read in ", join(options.inputs, ", "),
+        "; left out: ", plan.left_out().dump());
   return plan;
 }
 

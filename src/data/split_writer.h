@@ -34,7 +34,7 @@ class SplitWriter {
   SplitWriter(std::string folder, std::string name, int64_t vocab_size, int64_t shard_tokens);
   // `ids`: the document with its end-of-text id in front; `source_bytes`: of its text.
   void add_document(std::span<const int64_t> ids, int64_t source_bytes);
-  void finish(Hasher& all);    // closes the files and adds the split to the data set's hash
+  void finish(Hasher& all);     // closes the files and adds the split to the data set's hash
   Json manifest_entry() const;  // {tokens, documents, bytes, shards}
   const std::string& name() const { return name_; }
   int64_t tokens() const { return tokens_; }

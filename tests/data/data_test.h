@@ -49,7 +49,8 @@ class DataTest : public testing::Test {
   std::string at(const std::string& name) const { return path_join(root_, name); }
 
   // A data set of 16-bit ids and one document, written by hand from the format's description. Returns its folder.
-  std::string write_dataset(const std::string& name, const std::vector<int64_t>& ids, const std::vector<int64_t>& shards) {
+  std::string write_dataset(const std::string& name, const std::vector<int64_t>& ids,
+                            const std::vector<int64_t>& shards) {
     std::string folder = at(name);
     int64_t begin = 0;
     for (size_t i = 0; i < shards.size(); ++i) {
@@ -59,8 +60,13 @@ class DataTest : public testing::Test {
       begin += shards[i];
     }
     put(folder + "/train_documents.bin", packed<uint64_t>({0}));
-    Json manifest = {{"format", "longhaul tokens 1"}, {"tokenizer", "bytes"}, {"tokenizer_hash", "none"},
-                     {"vocab_size", 65536}, {"end_of_text", -1}, {"dtype", "uint16"}, {"hash", "none"}};
+    Json manifest = {{"format", "longhaul tokens 1"},
+                     {"tokenizer", "bytes"},
+                     {"tokenizer_hash", "none"},
+                     {"vocab_size", 65536},
+                     {"end_of_text", -1},
+                     {"dtype", "uint16"},
+                     {"hash", "none"}};
     manifest["splits"]["train"] = {{"tokens", begin}, {"documents", 1}, {"bytes", 10}, {"shards", shards}};
     put(folder + "/manifest.json", manifest.dump());
     return folder;

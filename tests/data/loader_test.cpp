@@ -97,7 +97,8 @@ TEST_F(LoaderTest, ShuffledVisitsEveryWindowOncePerEpoch) {
         firsts.push_back(first);
       }
     }
-    EXPECT_EQ(std::set<int64_t>(firsts.begin(), firsts.end()), (std::set<int64_t>{0, 6, 12, 18, 24, 30, 36, 42, 48, 54}));
+    EXPECT_EQ(std::set<int64_t>(firsts.begin(), firsts.end()),
+              (std::set<int64_t>{0, 6, 12, 18, 24, 30, 36, 42, 48, 54}));
     epochs.push_back(firsts);
   }
   EXPECT_NE(epochs[0], epochs[1]);
@@ -168,7 +169,8 @@ TEST_F(LoaderTest, TooLittleDataNamesBothFigures) {
   EXPECT_EQ(error_of([&] { make_loader(split, sequential(1, 4, 2, 2)); }), "loader: rank must be in [0, 2), got 2");
   LoaderOptions random = sequential(1, 4);
   random.order = "random";
-  EXPECT_EQ(error_of([&] { make_loader(split, random); }), "loader: order must be sequential or shuffled, got 'random'");
+  EXPECT_EQ(error_of([&] { make_loader(split, random); }),
+            "loader: order must be sequential or shuffled, got 'random'");
 }
 
 }  // namespace

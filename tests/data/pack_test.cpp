@@ -41,7 +41,8 @@ class PackTest : public DataTest {
 std::vector<std::string> documents(const TokenSplit& split) {
   std::vector<std::string> texts;
   for (int64_t i = 0; i < split.documents(); ++i) {
-    int64_t start = split.document_start(i), end = i + 1 < split.documents() ? split.document_start(i + 1) : split.tokens();
+    int64_t start = split.document_start(i),
+            end = i + 1 < split.documents() ? split.document_start(i + 1) : split.tokens();
     std::vector<int64_t> ids(end - start);
     split.read(start, ids);
     EXPECT_EQ(ids[0], 256);
@@ -60,8 +61,14 @@ TEST_F(PackTest, WritesTheFormatByteForByte) {
   pack(packing);
   // [256] a b [256] 0xff ! : little-endian, cut after four tokens; documents at 0 and 3.
   auto files = contents("out");
-  EXPECT_EQ(files.at("train_000000.bin"), std::string("\x00\x01" "a\0" "b\0" "\x00\x01", 8));
-  EXPECT_EQ(files.at("train_000001.bin"), std::string("\xff\0" "!\0", 4));
+  EXPECT_EQ(files.at("train_000000.bin"), std::string("\x00\x01"
+                                                      "a\0"
+                                                      "b\0"
+                                                      "\x00\x01",
+                                                      8));
+  EXPECT_EQ(files.at("train_000001.bin"), std::string("\xff\0"
+                                                      "!\0",
+                                                      4));
   EXPECT_EQ(files.at("train_documents.bin"), std::string("\0\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0", 16));
   EXPECT_EQ(files.at("val_documents.bin"), "");
   EXPECT_EQ(files.size(), 5u);
@@ -155,7 +162,8 @@ TEST_F(PackTest, FiltersAndCountsWhatItLeavesOut) {
   put(at("tree/empty.cpp"), "");
   put(at("tree/page.html"), "0123456789abc");
   put(at("tree/third_party/x.h"), "0123456789abc");
-  put(at("tree/lines.jsonl"), "{\"body\":\"0123456789\"}\n\n{\"body\":\"short\"}\r\n  \n{\"body\":\"last without newline\"}");
+  put(at("tree/lines.jsonl"),
+      "{\"body\":\"0123456789\"}\n\n{\"body\":\"short\"}\r\n  \n{\"body\":\"last without newline\"}");
   PackOptions packing = options({"tree"});
   packing.extensions = {".h", ".cpp", ".jsonl"};
   packing.exclude = {"third_party/"};
@@ -168,8 +176,9 @@ TEST_F(PackTest, FiltersAndCountsWhatItLeavesOut) {
   EXPECT_EQ(plan.files[1].name, "lines.jsonl");
   pack(packing);
   Dataset dataset = Dataset::open(at("out"));
-  EXPECT_EQ(dataset.manifest()["skipped"],
-            (Json{{"excluded", 1}, {"other_extension", 1}, {"too_small", 3}, {"blank_lines", 2}}));
+  EXPECT_EQ(
+      dataset.manifest()["skipped"],
+      (Json{{"excluded", 1}, {"other_extension", 1}, {"too_small", 3}, {"reached_twice", 0}, {"blank_lines", 2}}));
   EXPECT_EQ(documents(dataset.split("train")),
             (std::vector<std::string>{"0123456789", "0123456789", "last without newline"}));
 }
@@ -179,6 +188,17 @@ TEST_F(PackTest, ExcludeLooksOnlyBelowTheInput) {
   PackOptions packing = options({"build/tree"});
   packing.exclude = {"build"};
   EXPECT_EQ(plan_pack(packing).files.size(), 1u);
+}
+
+TEST_F(PackTest, AFileReachedTwiceIsReadOnce) {
+  put(at("tree/sub/a.txt"), "text");
+  put(at("tree/b.txt"), "more");
+  std::filesystem::create_hard_link(at("tree/b.txt"), at("tree/c.txt"));
+  PackPlan plan = plan_pack(options({"tree", "tree/sub", "tree/b.txt"}));
+  ASSERT_EQ(plan.files.size(), 2u);
+  EXPECT_EQ(plan.files[0].name, "b.txt");
+  EXPECT_EQ(plan.files[1].name, "sub/a.txt");
+  EXPECT_EQ(plan.reached_twice, 3);
 }
 
 TEST_F(PackTest, MistakesAreOneClearLineAndLeaveNothingBehind) {
@@ -191,7 +211,8 @@ TEST_F(PackTest, MistakesAreOneClearLineAndLeaveNothingBehind) {
   put(at("taken/file"), "mine");
   std::vector<std::string> before = names_in_root();
   auto message = [&](const PackOptions& packing) { return error_of([&] { pack(packing); }); };
-  EXPECT_EQ(message(options({"bad.jsonl"})).find(at("bad.jsonl") + ":2: not JSON"), 0u) << message(options({"bad.jsonl"}));
+  EXPECT_EQ(message(options({"bad.jsonl"})).find(at("bad.jsonl") + ":2: not JSON"), 0u)
+      << message(options({"bad.jsonl"}));
   EXPECT_EQ(message(options({"good.txt", "field.jsonl"})),
             at("field.jsonl") + ":2: wanted an object with a string \"text\" (--field names another)");
   EXPECT_EQ(message(options({"type.jsonl"})),
@@ -199,7 +220,6 @@ TEST_F(PackTest, MistakesAreOneClearLineAndLeaveNothingBehind) {
   EXPECT_EQ(message(options({"blank.jsonl"})), "data pack: no document left: 0 too small, 2 blank lines");
   EXPECT_EQ(message(options({"absent"})), "data pack: " + at("absent") + ": no such file or folder");
   EXPECT_EQ(message(options({})), "data pack: give at least one file or folder to read");
-  EXPECT_EQ(message(options({"tree", "tree/sub"})).find("data pack: " + at("tree/sub/a.txt") + " is reached twice"), 0u);
   EXPECT_EQ(message(options({"good.txt"}, "taken")),
             "data pack: " + at("taken") + " exists already; remove it or name another --out");
   PackOptions packing = options({"good.txt"});
@@ -208,6 +228,9 @@ TEST_F(PackTest, MistakesAreOneClearLineAndLeaveNothingBehind) {
   packing = options({"good.txt"});
   packing.shard_tokens = 0;
   EXPECT_EQ(message(packing), "data pack: --shard-tokens must be > 0, got 0");
+  packing = options({"good.txt"});
+  packing.exclude = {"\xff"};
+  EXPECT_EQ(message(packing), "data pack: inputs and settings go into the manifest and must be UTF-8");
   packing = options({"good.txt"});
   packing.min_bytes = 100;
   EXPECT_NE(message(packing).find("no file left to read"), std::string::npos);

@@ -20,8 +20,13 @@ class ShardsTest : public DataTest {
     put(folder + "/train_documents.bin", packed<uint64_t>({0, 3, 7}));
     put(folder + "/val_000000.bin", packed<uint16_t>({7, 8, 9}));
     put(folder + "/val_documents.bin", packed<uint64_t>({0}));
-    manifest_ = {{"format", "longhaul tokens 1"}, {"tokenizer", "bytes"}, {"tokenizer_hash", "t"}, {"vocab_size", 10},
-                 {"end_of_text", 9}, {"dtype", "uint16"}, {"hash", "h"}};
+    manifest_ = {{"format", "longhaul tokens 1"},
+                 {"tokenizer", "bytes"},
+                 {"tokenizer_hash", "t"},
+                 {"vocab_size", 10},
+                 {"end_of_text", 9},
+                 {"dtype", "uint16"},
+                 {"hash", "h"}};
     manifest_["splits"]["train"] = {{"tokens", 10}, {"documents", 3}, {"bytes", 7}, {"shards", {4, 4, 2}}};
     manifest_["splits"]["val"] = {{"tokens", 3}, {"documents", 1}, {"bytes", 3}, {"shards", {3}}};
     save_manifest();
@@ -144,35 +149,68 @@ const Hostile kHostile[] = {
     {"tokens_lie", [](auto&, Json& m) { m["splits"]["train"]["tokens"] = 11; },
      "split train: the manifest promises 11 tokens, its shards have 10"},
     {"tokens_negative", [](auto&, Json& m) { m["splits"]["train"]["tokens"] = -1; }, "tokens"},
-    {"shard_zero", [](auto&, Json& m) { m["splits"]["train"]["shards"] = {4, 0, 6}; }, "shards"},
-    {"shard_overflow", [](auto&, Json& m) { m["splits"]["train"]["shards"] = {INT64_MAX, 4, 2}; }, "larger than any can be"},
+    {"shard_zero",
+     [](auto&, Json& m) {
+       m["splits"]["train"]["shards"] = {4, 0, 6};
+     },
+     "shards"},
+    {"shard_overflow",
+     [](auto&, Json& m) {
+       m["splits"]["train"]["shards"] = {INT64_MAX, 4, 2};
+     },
+     "larger than any can be"},
     {"shard_text", [](auto&, Json& m) { m["splits"]["train"]["shards"] = {"4"}; }, "shards"},
-    {"shard_missing", [](auto&, Json& m) { m["splits"]["train"]["shards"] = {4, 4, 1, 1}; }, "train_000002.bin"},
+    {"shard_missing",
+     [](auto&, Json& m) {
+       m["splits"]["train"]["shards"] = {4, 4, 1, 1};
+     },
+     "train_000002.bin"},
     {"shard_absent", [](auto& f, Json&) { std::filesystem::remove(f + "/train_000001.bin"); }, "train_000001.bin"},
     {"shard_shorter", [](auto& f, Json&) { put(f + "/train_000001.bin", std::string(6, 0)); },
      "train_000001.bin: the manifest promises 4 tokens = 8 bytes, the file has 6"},
     {"shard_longer", [](auto& f, Json&) { put(f + "/train_000001.bin", std::string(10, 0)); }, "the file has 10"},
     {"shard_odd", [](auto& f, Json&) { put(f + "/train_000001.bin", std::string(7, 0)); }, "the file has 7"},
     {"shard_empty", [](auto& f, Json&) { put(f + "/train_000001.bin", ""); }, "the file has 0"},
-    {"id_outside", [](auto& f, Json&) { put(f + "/train_000001.bin", packed<uint16_t>({4, 5, 10, 7})); },
+    {"id_outside",
+     [](auto& f, Json&) {
+       put(f + "/train_000001.bin", packed<uint16_t>({4, 5, 10, 7}));
+     },
      "train_000001.bin: id 10 at token 2 is outside the vocabulary of 10"},
     {"documents_lie", [](auto&, Json& m) { m["splits"]["train"]["documents"] = 2; },
      "train_documents.bin: the manifest promises 2 documents = 16 bytes, the file has 24"},
     {"documents_negative", [](auto&, Json& m) { m["splits"]["train"]["documents"] = -3; }, "documents"},
     {"documents_odd", [](auto& f, Json&) { put(f + "/train_documents.bin", std::string(23, 0)); }, "the file has 23"},
-    {"documents_late", [](auto& f, Json&) { put(f + "/train_documents.bin", packed<uint64_t>({1, 3, 7})); },
+    {"documents_late",
+     [](auto& f, Json&) {
+       put(f + "/train_documents.bin", packed<uint64_t>({1, 3, 7}));
+     },
      "the first document must begin at token 0, got 1"},
-    {"documents_unordered", [](auto& f, Json&) { put(f + "/train_documents.bin", packed<uint64_t>({0, 7, 3})); },
+    {"documents_unordered",
+     [](auto& f, Json&) {
+       put(f + "/train_documents.bin", packed<uint64_t>({0, 7, 3}));
+     },
      "document 2 begins at token 3, not behind the one before at 7"},
-    {"documents_twice", [](auto& f, Json&) { put(f + "/train_documents.bin", packed<uint64_t>({0, 3, 3})); },
+    {"documents_twice",
+     [](auto& f, Json&) {
+       put(f + "/train_documents.bin", packed<uint64_t>({0, 3, 3}));
+     },
      "not behind the one before at 3"},
-    {"documents_outside", [](auto& f, Json&) { put(f + "/train_documents.bin", packed<uint64_t>({0, 3, 10})); },
+    {"documents_outside",
+     [](auto& f, Json&) {
+       put(f + "/train_documents.bin", packed<uint64_t>({0, 3, 10}));
+     },
      "document 2 begins at token 10, the split has 10"},
-    {"documents_huge", [](auto& f, Json&) { put(f + "/train_documents.bin", packed<uint64_t>({0, 3, -1})); }, "document 2"},
-    {"documents_none", [](auto& f, Json& m) {
+    {"documents_huge",
+     [](auto& f, Json&) {
+       put(f + "/train_documents.bin", packed<uint64_t>({0, 3, -1}));
+     },
+     "document 2"},
+    {"documents_none",
+     [](auto& f, Json& m) {
        put(f + "/train_documents.bin", "");
        m["splits"]["train"]["documents"] = 0;
-     }, "0 documents cannot hold 10 tokens"},
+     },
+     "0 documents cannot hold 10 tokens"},
     {"hash", [](auto&, Json&) {}, "the manifest says 'h'"},
 };
 INSTANTIATE_TEST_SUITE_P(, HostileTest, testing::ValuesIn(kHostile),

@@ -86,8 +86,12 @@ TEST_F(JournalTest, RejectsWhatIsNoRecord) {
   Journal journal = Journal::open(folder_);
   journal.append(record("a", 1));
   EXPECT_EQ(error_of([&] { journal.append(record("a", 2)); }), folder_ + ": the journal has key 'a' already");
-  EXPECT_EQ(error_of([&] { journal.append({{"key", 3}}); }), folder_ + ": a record must be an object with a string \"key\"");
-  EXPECT_EQ(error_of([&] { journal.append(Json::array({1})); }), folder_ + ": a record must be an object with a string \"key\"");
+  EXPECT_EQ(error_of([&] {
+              journal.append({{"key", 3}});
+            }),
+            folder_ + ": a record must be an object with a string \"key\"");
+  EXPECT_EQ(error_of([&] { journal.append(Json::array({1})); }),
+            folder_ + ": a record must be an object with a string \"key\"");
   EXPECT_NE(error_of([&] { journal.append(record("b", "\xff")); }).find("must be UTF-8"), std::string::npos);
   EXPECT_FALSE(journal.has("b"));
   EXPECT_EQ(keys(), std::vector<std::string>{"a"});
@@ -198,7 +202,8 @@ TEST_F(JournalTest, AFullDiskIsAClearErrorAndLosesNothing) {
     rlimit limit{200, RLIM_INFINITY};
     setrlimit(RLIMIT_FSIZE, &limit);
     std::string message = error_of([&] { journal.append(record("b", std::string(150, 'y'))); });
-    check(message == folder_ + ": cannot append to the journal: File too large (record 'b' is not stored, all before it are)",
+    check(message ==
+              folder_ + ": cannot append to the journal: File too large (record 'b' is not stored, all before it are)",
           message);
     check(journal.has("a") && !journal.has("b"), "a must be stored, b must not");
     limit.rlim_cur = RLIM_INFINITY;  // somebody made room

@@ -1,0 +1,155 @@
+// `longhaul data`: tokenise text into packed data sets, and look at them.
+#include <cstdio>
+#include <memory>
+
+#include "base/strings.h"
+#include "cli/command.h"
+#include "data/pack.h"
+#include "data/shards.h"
+
+namespace longhaul {
+
+namespace {
+
+struct DataFlags {
+  PackOptions pack;
+  std::string min_bytes = "1", shard_tokens = "100M";  // lengths, as typed
+  std::string folder;
+  bool verify = false;
+};
+
+void print_json(const Json& json) {
+  // Paths need not be UTF-8, JSON must be.
+  std::printf("%s\n", json.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+}
+
+void print_row(const std::string& name, const std::vector<std::string>& cells) {
+  std::printf("%-24s", name.c_str());
+  for (const std::string& cell : cells) std::printf(" %15s", cell.c_str());
+  std::printf("\n");
+}
+
+// {"too_small": 3, "blank_lines": 0} -> "3 too small, 0 blank lines"
+std::string describe_left_out(const Json& counts, const std::string& where) {
+  JsonReader reader(counts, where);
+  std::string list;
+  for (const auto& [reason, count] : counts.items()) {
+    std::string words = reason;
+    for (char& c : words) c = c == '_' ? ' ' : c;
+    list += str(list.empty() ? "" : ", ", with_commas(reader.integer(reason, 0)), " ", words);
+  }
+  return list;
+}
+
+void print_sources(const Json& manifest, const std::string& where) {
+  JsonReader reader(manifest, where);
+  print_row("source", {"tokens", "documents", "text bytes", "files"});
+  for (const Json& entry : reader.value("sources")) {
+    JsonReader source(entry, where + ": sources");
+    std::vector<std::string> cells;
+    for (const char* key : {"tokens", "documents", "bytes", "files"})
+      cells.push_back(with_commas(source.integer(key, 0)));
+    print_row(source.string("input"), cells);
+  }
+  std::printf("left out: %s\n", describe_left_out(reader.value("skipped"), where + ": skipped").c_str());
+}
+
+void print_dataset(const Dataset& dataset) {
+  if (common_flags().json) return print_json(dataset.manifest());
+  std::printf("%s: tokenizer %s, vocabulary %s, hash %s\n", dataset.folder().c_str(), dataset.tokenizer().c_str(),
+              with_commas(dataset.vocab_size()).c_str(), dataset.hash().c_str());
+  print_row("split", {"tokens", "documents", "text bytes", "shards"});
+  for (const TokenSplit& split : dataset.splits()) {
+    print_row(split.name(), {with_commas(split.tokens()), with_commas(split.documents()), with_commas(split.bytes()),
+                             with_commas(static_cast<int64_t>(split.shard_starts().size()) - 1)});
+  }
+  print_sources(dataset.manifest(), dataset.folder() + "/manifest.json");
+}
+
+std::string split_of_file(const SourceFile& file, int64_t val_every) {
+  return file.is_jsonl() ? "by line" : split_of(file.name, val_every);
+}
+
+void print_plan(const PackOptions& options) {
+  PackPlan plan = plan_pack(options);
+  if (common_flags().json) {
+    Json files = Json::array();
+    for (const SourceFile& file : plan.files) {
+      files.push_back({{"path", file.path}, {"bytes", file.bytes}, {"split", split_of_file(file, options.val_every)}});
+    }
+    return print_json({{"files", files}, {"bytes", plan.bytes}, {"skipped", plan.left_out()}});
+  }
+  for (const SourceFile& file : plan.files) {
+    std::printf("%-8s %15s  %s\n", split_of_file(file, options.val_every).c_str(), with_commas(file.bytes).c_str(),
+                file.path.c_str());
+  }
+  std::printf("would read %s files, %s; left out: %s\n", with_commas(static_cast<int64_t>(plan.files.size())).c_str(),
+              human_bytes(static_cast<double>(plan.bytes)).c_str(),
+              describe_left_out(plan.left_out(), "data pack").c_str());
+}
+
+int run_pack(DataFlags& flags) {
+  PackOptions& options = flags.pack;
+  options.min_bytes = parse_length(flags.min_bytes, "--min-bytes");
+  options.shard_tokens = parse_length(flags.shard_tokens, "--shard-tokens");
+  options.threads = common_flags().threads;
+  check_pack_options(options);
+  if (common_flags().dry_run) {
+    print_plan(options);
+    return 0;
+  }
+  pack(options);
+  print_dataset(Dataset::open(options.output));
+  return 0;
+}
+
+int run_info(const DataFlags& flags) {
+  check(!common_flags().dry_run, "data info: --dry-run has no meaning here; nothing is ever written");
+  Dataset dataset = Dataset::open(flags.folder);
+  if (flags.verify) dataset.verify();
+  print_dataset(dataset);
+  return 0;
+}
+
+CLI::App* add_pack(CLI::App& app, DataFlags& flags) {
+  CLI::App* pack = app.add_subcommand("pack", "text files, trees and JSONL -> a packed data set")->fallthrough();
+  PackOptions& options = flags.pack;
+  pack->add_option("inputs", options.inputs,
+                   "files or folders; a .jsonl file holds one document a line, any other file is one document")
+      ->required();
+  pack->add_option("--out", options.output, "folder to make; must not exist")->required();
+  pack->add_option("--tokenizer", options.tokenizer, "bytes, ...: see `longhaul list tokenizers`")
+      ->capture_default_str();
+  pack->add_option("--field", options.field, "JSONL field that holds the text")->capture_default_str();
+  pack->add_option("--ext", options.extensions, "read only files that end so: .h,.cpp")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  pack->add_option("--exclude", options.exclude,
+                   "leave out files whose path below their input contains this; repeatable")
+      ->allow_extra_args(false);
+  pack->add_option("--min-bytes", flags.min_bytes, "leave out shorter documents")->capture_default_str();
+  pack->add_option("--shard-tokens", flags.shard_tokens, "tokens of a shard")->capture_default_str();
+  pack->add_option("--val-every", options.val_every,
+                   "one document in so many goes to val, by the hash of its name; 0: none")
+      ->capture_default_str();
+  return pack;
+}
+
+CLI::App* add_info(CLI::App& app, DataFlags& flags) {
+  CLI::App* info = app.add_subcommand("info", "what a packed data set holds")->fallthrough();
+  info->add_option("folder", flags.folder, "a folder that `longhaul data pack` made")->required();
+  info->add_flag("--verify", flags.verify, "read every token and compare the contents with the manifest's hash");
+  return info;
+}
+
+LH_REGISTER(Commands, "data", "tokenise text into packed data sets, and look at them", [](CLI::App& app) {
+  auto flags = std::make_shared<DataFlags>();
+  app.require_subcommand(1);
+  CLI::App* pack = add_pack(app, *flags);
+  add_info(app, *flags);
+  return [flags, pack] { return pack->parsed() ? run_pack(*flags) : run_info(*flags); };
+});
+
+}  // namespace
+
+}  // namespace longhaul

@@ -1,0 +1,90 @@
+// `longhaul data` as a user meets it: the program, its output, its exit codes.
+#include <sys/wait.h>
+
+#include "data/data_test.h"
+#include "data/shards.h"
+
+namespace longhaul {
+namespace {
+
+class DataCommand : public DataTest {
+ protected:
+  // Runs `longhaul data <arguments>` in the test's folder; stdout and stderr into the members.
+  int run(const std::string& arguments) {
+    std::string line = "cd '" + root_ + "' && '" LH_PROGRAM "' data " + arguments + " > .out 2> .err";
+    int status = std::system(line.c_str());
+    out_ = read_file(at(".out"));
+    err_ = read_file(at(".err"));
+    return WEXITSTATUS(status);
+  }
+  void SetUp() override {
+    DataTest::SetUp();
+    put(at("tree/a.h"), std::string(3000, 'a'));
+    put(at("tree/b.cpp"), std::string(2048, 'b'));
+    put(at("tree/c.h"), std::string(2047, 'c'));
+    put(at("tree/d.txt"), std::string(5000, 'd'));
+    put(at("tree/old/e.h"), std::string(4000, 'e'));
+    put(at("tree/new/f.h"), std::string(4000, 'f'));
+    put(at("lines.jsonl"), "{\"body\":\"" + std::string(2100, 'x') + "\"}\n{\"body\":\"short\"}\n");
+  }
+  std::string out_, err_;
+};
+
+TEST_F(DataCommand, PacksWithEveryFlagAndShowsTheResult) {
+  const std::string arguments =
+      "pack --tokenizer bytes --out data/code --field body --ext .h,.cpp --ext .jsonl --exclude old --exclude new/ "
+      "tree lines.jsonl --min-bytes 2k --shard-tokens 1K --val-every 0 --threads 2";
+  ASSERT_EQ(run(arguments), 0) << err_;
+  Dataset dataset = Dataset::open(at("data/code"));
+  dataset.verify();
+  EXPECT_EQ(dataset.split("train").documents(), 3);  // a.h, b.cpp (2,048 bytes = 2k), the long line
+  EXPECT_EQ(dataset.split("train").bytes(), 3000 + 2048 + 2100);
+  EXPECT_EQ(dataset.split("train").shard_starts()[1], 1000);
+  EXPECT_EQ(dataset.manifest()["skipped"]["excluded"], 2);
+  EXPECT_NE(out_.find("7,151"), std::string::npos) << out_;  // tokens: 7,148 bytes and three ends of text
+  EXPECT_NE(out_.find("2 excluded, 1 other extension, 2 too small"), std::string::npos) << out_;
+  EXPECT_EQ(run("info data/code --verify"), 0) << err_;
+  EXPECT_NE(out_.find("7,151"), std::string::npos) << out_;
+  EXPECT_EQ(run("info data/code --json"), 0) << err_;
+  EXPECT_EQ(parse_json(out_, "stdout"), dataset.manifest());
+  EXPECT_EQ(run(arguments), 2);
+  EXPECT_EQ(err_, "longhaul: data pack: data/code exists already; remove it or name another --out\n");
+}
+
+TEST_F(DataCommand, JsonIsTheManifest) {
+  ASSERT_EQ(run("pack --out set tree --json"), 0) << err_;
+  EXPECT_EQ(parse_json(out_, "stdout"), read_json(at("set/manifest.json")));
+}
+
+TEST_F(DataCommand, DryRunListsAndWritesNothing) {
+  ASSERT_EQ(run("pack --out set --min-bytes 3K --val-every 1 tree lines.jsonl --dry-run"), 0) << err_;
+  EXPECT_EQ(out_,
+            "val                3,000  tree/a.h\n"
+            "val                5,000  tree/d.txt\n"
+            "val                4,000  tree/new/f.h\n"
+            "val                4,000  tree/old/e.h\n"
+            "by line            2,131  lines.jsonl\n"
+            "would read 5 files, 17.7 KiB; left out: 0 excluded, 0 other extension, 2 too small, 0 reached twice\n");
+  ASSERT_EQ(run("pack --out set --ext .txt tree --dry-run --json"), 0) << err_;
+  Json plan = parse_json(out_, "stdout");
+  EXPECT_EQ(plan["files"].size(), 1u);
+  EXPECT_EQ(plan["files"][0]["path"], "tree/d.txt");
+  EXPECT_EQ(plan["skipped"]["other_extension"], 5);
+  EXPECT_FALSE(exists(at("set")));
+}
+
+TEST_F(DataCommand, MistakesAreOneLineAndExitCodeTwo) {
+  for (const char* arguments :
+       {"", "pack", "pack tree", "pack --out set", "pack --out set absent", "info absent",
+        "pack --out set tree --tokenizer words", "pack --out set tree --min-bytes 2q",
+        "pack --out set tree --shard-tokens 0", "pack --out set tree --val-every -1", "pack --out set lines.jsonl",
+        "pack --out set tree --colour red", "info tree --dry-run"}) {
+    EXPECT_EQ(run(arguments), 2) << arguments;
+    EXPECT_EQ(out_, "") << arguments;
+    EXPECT_EQ(err_.find("longhaul: "), err_.rfind("longhaul: ")) << arguments << ": " << err_;
+    EXPECT_FALSE(exists(at("set"))) << arguments;
+  }
+}
+
+}  // namespace
+}  // namespace longhaul
