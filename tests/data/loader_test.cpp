@@ -50,12 +50,12 @@ Ids first_tokens(Loader& loader, int64_t count) {
   return firsts;
 }
 
-// By hand (spec section 4, B=2, T=3: 7 tokens a batch, advance 6). Shard 0 has tokens 0..19: batches at 0, 6, 12 (12 + 7 = 19
-// <= 20); the next would end at 25: hop, tokens 19 is dropped. Shard 1 has tokens 20..32: batches at 20 and 26 (26 + 7 = 33:
-// fits exactly). Then again shard 0.
+// By hand (spec section 4, B=2, T=3: 7 tokens a batch, advance 6). Shard 0 has tokens 0..17: batches at 0 and 6; the next
+// would be 12..18, one too many: hop, tokens 13..17 are dropped. Shard 1 has tokens 18..30: batches at 18 and 24 (24..30
+// fits exactly). Shard 2 has tokens 31..50: batches at 31, 37 and 43 (43..49). Then shard 0 again.
 TEST_F(LoaderTest, SequentialOrderOnAToyShard) {
-  auto loader = make_loader(counting({20, 13}), sequential(2, 3));
-  EXPECT_EQ(first_tokens(*loader, 8), (Ids{0, 6, 12, 20, 26, 0, 6, 12}));
+  auto loader = make_loader(counting({18, 13, 20}), sequential(2, 3));
+  EXPECT_EQ(first_tokens(*loader, 10), (Ids{0, 6, 18, 24, 31, 37, 43, 0, 6, 18}));
 }
 
 TEST_F(LoaderTest, SequencesOfABatchLieEndToEnd) {
