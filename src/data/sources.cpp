@@ -78,11 +78,8 @@ void check_pack_options(const PackOptions& options) {
   check(options.val_every >= 0, "data pack: --val-every must be >= 0, got ", options.val_every);
   check(options.min_bytes >= 0, "data pack: --min-bytes must be >= 0, got ", options.min_bytes);
   check(options.threads > 0, "data pack: --threads must be > 0, got ", options.threads);
-  try {
-    Json({options.inputs, options.extensions, options.exclude, {options.field}}).dump();
-  } catch (const Json::type_error&) {
-    fail("data pack: inputs and settings go into the manifest and must be UTF-8");
-  }
+  // These go into the manifest; better to learn now than at the end that a name is not UTF-8.
+  json_text({options.inputs, options.extensions, options.exclude, {options.field}}, "data pack: inputs and settings");
 }
 
 bool SourceFile::is_jsonl() const { return path.ends_with(".jsonl"); }

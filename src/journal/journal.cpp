@@ -83,14 +83,6 @@ int create_segment(const std::string& folder) {
   }
 }
 
-std::string line_of(const Json& record, const std::string& where) {
-  try {
-    return record.dump() + "\n";  // dump() escapes newlines: one record, one line
-  } catch (const Json::type_error& error) {
-    fail(where, ": a record's text must be UTF-8: ", error.what());
-  }
-}
-
 // True when the whole line is on disk; else errno says why not. A short write is followed by another, which either ends
 // the line or learns the reason.
 bool write_durably(int fd, std::string_view line) {
@@ -124,7 +116,7 @@ Journal::~Journal() {
 void Journal::append(const Json& record) {
   std::string key = key_of(record, folder_);
   check(!has(key), folder_, ": the journal has key '", key, "' already");
-  std::string line = line_of(record, folder_);
+  const std::string line = json_text(record, folder_) + "\n";  // newlines in strings are escaped: one record, one line
   if (fd_ < 0) fd_ = create_segment(folder_);
   if (!write_durably(fd_, line)) {
     std::string reason = std::strerror(errno);

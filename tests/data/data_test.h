@@ -1,28 +1,16 @@
-// What the tests of packed data share: a temporary folder, hand-written data sets, error messages.
+// What the tests of packed data share: files with given bytes, hand-written data sets.
 #pragma once
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <string>
 #include <vector>
 
-#include "base/error.h"
-#include "base/files.h"
 #include "base/json.h"
+#include "support.h"
 
 namespace longhaul {
-
-inline std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 inline void put(const std::string& path, const std::string& bytes) {
   std::filesystem::create_directories(std::filesystem::path(path).parent_path());
@@ -41,12 +29,7 @@ std::string packed(const std::vector<int64_t>& ids) {
 
 class DataTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "data-XXXXXX";
-    root_ = mkdtemp(pattern.data());
-  }
-  void TearDown() override { std::filesystem::remove_all(root_); }
-  std::string at(const std::string& name) const { return path_join(root_, name); }
+  std::string at(const std::string& name) const { return folder_ / name; }
 
   // A data set of 16-bit ids and one document, written by hand from the format's description. Returns its folder.
   std::string write_dataset(const std::string& name, const std::vector<int64_t>& ids,
@@ -72,7 +55,8 @@ class DataTest : public testing::Test {
     return folder;
   }
 
-  std::string root_;
+  TemporaryFolder folder_;
+  const std::string root_ = folder_.path();
 };
 
 }  // namespace longhaul

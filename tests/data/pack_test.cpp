@@ -224,16 +224,16 @@ TEST_F(PackTest, MistakesAreOneClearLineAndLeaveNothingBehind) {
             "data pack: " + at("taken") + " exists already; remove it or name another --out");
   PackOptions packing = options({"good.txt"});
   packing.tokenizer = "words";
-  EXPECT_NE(message(packing).find("unknown tokenizer 'words'"), std::string::npos);
+  EXPECT_TRUE(contains(message(packing), "unknown tokenizer 'words'"));
   packing = options({"good.txt"});
   packing.shard_tokens = 0;
   EXPECT_EQ(message(packing), "data pack: --shard-tokens must be > 0, got 0");
   packing = options({"good.txt"});
   packing.exclude = {"\xff"};
-  EXPECT_EQ(message(packing), "data pack: inputs and settings go into the manifest and must be UTF-8");
+  EXPECT_TRUE(contains(message(packing), "data pack: inputs and settings: cannot be written as JSON"));
   packing = options({"good.txt"});
   packing.min_bytes = 100;
-  EXPECT_NE(message(packing).find("no file left to read"), std::string::npos);
+  EXPECT_TRUE(contains(message(packing), "no file left to read"));
   EXPECT_EQ(names_in_root(), before);
 }
 
