@@ -1,9 +1,11 @@
 #include "ops/attention/attention.h"
 
 #include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "base/error.h"
 #include "ops/attention/attention_aten.h"
+#include "ops/attention/attention_cpu.h"
 #include "ops/attention/attention_problem.h"
 
 namespace longhaul {
@@ -106,11 +108,14 @@ struct UnpackBias {
   }
 };
 
+bool fused(const Tensor& q) { return q.device().is_cpu() && q.scalar_type() != at::kDouble; }
+
 struct AttentionFunction : torch::autograd::Function<AttentionFunction> {
   static Tensor forward(torch::autograd::AutogradContext* context, const c10::intrusive_ptr<AttentionProblem>& problem,
                         at::TensorList tensors) {
     const AttentionTensors x = split(tensors);
-    const AttentionResult result = attention_aten_forward(*problem, x);
+    const AttentionResult result =
+        fused(x.q) ? attention_cpu_forward(*problem, x) : attention_aten_forward(*problem, x);
     problem->options.stats = nullptr;  // the caller's, valid during the forward pass only
     torch::autograd::variable_list saved = tensors.vec();
     saved.push_back(result.out);
@@ -131,7 +136,8 @@ struct AttentionFunction : torch::autograd::Function<AttentionFunction> {
         c10::static_intrusive_pointer_cast<AttentionProblem>(context->saved_data["problem"].toCapsule());
     AttentionNeeds needs{context->needs_input_grad(0), context->needs_input_grad(1), context->needs_input_grad(2), {}};
     for (size_t n = 3; n < count; ++n) needs.bias.push_back(context->needs_input_grad(n));
-    const AttentionTensors found = attention_aten_backward(*problem, x, result, grads[0], needs);
+    const AttentionTensors found = fused(x.q) ? attention_cpu_backward(*problem, x, result, grads[0], needs)
+                                              : attention_aten_backward(*problem, x, result, grads[0], needs);
     torch::autograd::variable_list out = {Tensor(), found.q, found.k, found.v};
     out.insert(out.end(), found.bias.begin(), found.bias.end());
     for (size_t n = 0; n < count; ++n) {

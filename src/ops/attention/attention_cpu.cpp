@@ -1,0 +1,149 @@
+#include "ops/attention/attention_cpu.h"
+
+#include <ATen/ops/empty.h>
+
+#include "ops/attention/attention_cpu_call.h"
+
+namespace longhaul {
+namespace {
+
+using namespace kernels;
+
+constexpr int64_t kLargestDim = 256;
+
+struct alignas(64) PackScratch {
+  float rows[kKeyTile * kLargestDim];
+  float norms[kKeyTile];
+};
+
+struct alignas(64) QueryScratch {
+  float q[kQueryTile * kLargestDim];
+  float q_norm[kQueryTile], factors[kQueryTile];
+  ForwardScratch forward;
+};
+
+class ForwardPass {
+ public:
+  explicit ForwardPass(const CpuCall& call) : call_(call) {
+    const int64_t all = call.groups * call.all_tiles() * kKeyTile * call.padded_dim;
+    k_transposed_ = at::empty({all}, at::kFloat);
+    v_ = at::empty({all}, at::kFloat);
+    result_.out = at::empty(call.x.q.sizes(), call.x.q.options().memory_format(at::MemoryFormat::Contiguous));
+    result_.lse = at::empty({call.heads, call.tokens}, at::kFloat);
+  }
+
+  AttentionResult run() {
+    pack_keys();
+    for (int64_t b = 0; b < call_.problem.sequences(); ++b) blank_rows(b);
+    if (call_.problem.bias == BiasKind::rows) {
+      call_.for_each_row_block([&](int64_t b, int64_t r0, int64_t r1, const Tensor& dense) {
+        std::vector<Task> tasks;
+        list_tasks(b, r0, r1, tasks);
+        run(tasks, dense, r0);
+      });
+    } else {
+      std::vector<Task> tasks;
+      call_.for_each_row_block([&](int64_t b, int64_t r0, int64_t r1, const Tensor&) { list_tasks(b, r0, r1, tasks); });
+      run(tasks, {}, 0);
+    }
+    return result_;
+  }
+
+ private:
+  struct Task {
+    int64_t b, h, r0, r1;
+    TileCount count;
+  };
+
+  int64_t tile_size() const { return kKeyTile * call_.padded_dim; }
+
+  void pack_keys() {
+    const int64_t tiles = call_.all_tiles();
+    run_tasks<PackScratch>(call_.groups * tiles, [&](int64_t task, PackScratch& scratch) {
+      const int64_t g = task / tiles, tile = task % tiles, b = call_.sequence_of_tile(tile);
+      const int64_t j = (tile - call_.tile_offset(b)) * kKeyTile, count = std::min(kKeyTile, call_.problem.keys(b) - j);
+      std::fill(scratch.rows + count * call_.padded_dim, scratch.rows + tile_size(), 0.0f);
+      pack_rows(call_.key_rows(call_.x.k, b, j, g), count, call_.head_dim, nullptr, scratch.rows);
+      row_norms(scratch.rows, count, call_.padded_dim, scratch.norms);
+      call_.set_k_norm(g, tile, *std::max_element(scratch.norms, scratch.norms + count));
+      transpose_tile(scratch.rows, call_.padded_dim, k_transposed_.data_ptr<float>() + task * tile_size());
+      float* v = v_.data_ptr<float>() + task * tile_size();
+      pack_rows(call_.key_rows(call_.x.v, b, j, g), count, call_.head_dim, nullptr, v);
+      std::fill(v + count * call_.padded_dim, v + tile_size(), 0.0f);
+    });
+    call_.finish_k_norms();
+  }
+
+  // Queries before the first key.
+  void blank_rows(int64_t b) {
+    const int64_t begin = call_.problem.spans.query_offsets[b];
+    const int64_t end = begin + std::min(call_.first_row(b), call_.problem.queries(b));
+    if (end <= begin) return;
+    result_.out.slice(0, begin, end).zero_();
+    result_.lse.slice(1, begin, end).fill_(-kNoKey);
+  }
+
+  // The longest first, so that the threads end together.
+  void list_tasks(int64_t b, int64_t r0, int64_t r1, std::vector<Task>& tasks) const {
+    for (int64_t h = 0; h < call_.heads; ++h) {
+      const int64_t tiles = (r1 - r0 + kQueryTile - 1) / kQueryTile;
+      for (int64_t n = tiles - 1; n >= 0; --n) {
+        tasks.push_back({b, h, r0 + n * kQueryTile, std::min(r1, r0 + (n + 1) * kQueryTile), {}});
+      }
+    }
+  }
+
+  void run(std::vector<Task>& tasks, const Tensor& dense, int64_t dense_begin) {
+    run_tasks<QueryScratch>(static_cast<int64_t>(tasks.size()), [&](int64_t n, QueryScratch& scratch) {
+      run(tasks[static_cast<size_t>(n)], dense, dense_begin, scratch);
+    });
+    AttentionStats* stats = call_.problem.options.stats;
+    if (stats == nullptr) return;
+    stats->tiles.resize(static_cast<size_t>(call_.heads)), stats->skipped.resize(static_cast<size_t>(call_.heads));
+    for (const Task& task : tasks) {
+      stats->tiles[static_cast<size_t>(task.h)] += task.count.tiles;
+      stats->skipped[static_cast<size_t>(task.h)] += task.count.skipped;
+    }
+  }
+
+  void run(Task& task, const Tensor& dense, int64_t dense_begin, QueryScratch& scratch) {
+    const int64_t count = task.r1 - task.r0, dim = call_.padded_dim;
+    call_.query_factors(task.b, task.r0, count, scratch.factors);
+    pack_rows(call_.query_rows(call_.x.q, task.b, task.r0, task.h), count, call_.head_dim, scratch.factors, scratch.q);
+    row_norms(scratch.q, count, dim, scratch.q_norm);
+    Keys keys = call_.keys(task.b, task.h);
+    const int64_t group = task.h / (call_.heads / call_.groups);
+    const int64_t first_tile = group * call_.all_tiles() + call_.tile_offset(task.b);
+    keys.k_transposed = k_transposed_.const_data_ptr<float>() + first_tile * tile_size();
+    keys.v = v_.const_data_ptr<float>() + first_tile * tile_size();
+    Rows rows{count,
+              call_.problem.first_query(task.b) + task.r0,
+              scratch.q,
+              scratch.q_norm,
+              call_.binary_g(task.b, task.r0, task.h),
+              nullptr,
+              0};
+    if (dense.defined()) {
+      rows.dense_row = dense.size(2);
+      rows.dense = dense.const_data_ptr<float>() + (task.h * dense.size(1) + task.r0 - dense_begin) * rows.dense_row;
+    }
+    const int64_t query = call_.problem.spans.query_offsets[task.b] + task.r0;
+    float* lse = result_.lse.data_ptr<float>() + task.h * call_.tokens + query;
+    task.count = forward_rows(call_.setting, keys, rows, scratch.forward, lse);
+    void* out = static_cast<char*>(result_.out.data_ptr()) +
+                (query * call_.heads + task.h) * call_.head_dim * result_.out.element_size();
+    unpack_rows(scratch.forward.out, count, call_.head_dim, 1, out, call_.storage, call_.heads * call_.head_dim);
+  }
+
+  const CpuCall& call_;
+  Tensor k_transposed_, v_;  // [G, tiles, ...]
+  AttentionResult result_;
+};
+
+}  // namespace
+
+AttentionResult attention_cpu_forward(const AttentionProblem& problem, const AttentionTensors& x) {
+  return ForwardPass(CpuCall(problem, x)).run();
+}
+
+}  // namespace longhaul

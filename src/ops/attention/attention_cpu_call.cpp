@@ -1,0 +1,194 @@
+#include "ops/attention/attention_cpu_call.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/zeros.h>
+
+#include <limits>
+
+#include "base/error.h"
+#include "ops/attention/attention_aten.h"
+
+namespace longhaul {
+
+using namespace kernels;
+
+namespace {
+
+// Elements of one block of dense bias: 64 MB.
+constexpr int64_t kDenseElements = int64_t{1} << 24;
+
+Form form_of(const AttentionProblem& problem) {
+  switch (problem.bias) {
+    case BiasKind::distance: return Form::distance;
+    case BiasKind::separable: return problem.options.causal ? Form::separable : Form::separable_both;
+    case BiasKind::kernel: return Form::kernel;
+    case BiasKind::rows: return Form::dense;
+    default: return Form::none;
+  }
+}
+
+// before[t] = combine of values[first .. t] within one sequence.
+template <class Combine>
+void scan(const float* values, float* before, int64_t first, int64_t end, const Combine& combine) {
+  for (int64_t t = first; t < end; ++t) before[t] = t == first ? values[t] : combine(before[t - 1], values[t]);
+}
+
+}  // namespace
+
+CpuCall::CpuCall(const AttentionProblem& call, const AttentionTensors& tensors) : problem(call), x(tensors) {
+  heads = x.q.size(1), groups = x.k.size(1), head_dim = x.q.size(2), padded_dim = padded(head_dim),
+  tokens = x.q.size(0);
+  storage = x.q.scalar_type() == at::kFloat ? Storage::f32 : Storage::bf16;
+  const AttentionOptions& options = problem.options;
+  setting = {head_dim,
+             padded_dim,
+             form_of(problem),
+             options.causal,
+             options.window,
+             static_cast<float>(options.soft_cap * kLog2E),
+             static_cast<float>(std::log2(options.skip_eps))};
+  // Without causality tiles on both sides of a row matter and the running maximum proves nothing about the other side.
+  if (!options.causal) setting.log2_eps = -std::numeric_limits<float>::infinity();
+  tile_offset_ = {0};
+  for (int64_t b = 0; b < problem.sequences(); ++b) {
+    tile_offset_.push_back(tile_offset_.back() + tiles_of(problem.keys(b)));
+    longest = std::max(longest, problem.keys(b));
+  }
+  const auto f32 = at::TensorOptions(at::kFloat);
+  k_norm_ = at::empty({groups, all_tiles()}, f32);
+  k_norm_before_ = at::empty({groups, all_tiles()}, f32);
+  if (problem.bias == BiasKind::distance) expand_table(x.bias[0]);
+  if (problem.bias != BiasKind::separable && problem.bias != BiasKind::kernel) return;
+  split_s(x.bias[0]);
+  g_ = at::full({heads, tokens + kQueryTile}, kLog2E, f32);
+  if (x.bias.size() > 1) g_.slice(1, 0, tokens).copy_((x.bias[1].to(at::kDouble) * kLog2E).t());
+}
+
+void CpuCall::split_s(const Tensor& s) {
+  const auto f32 = at::TensorOptions(at::kFloat);
+  const int64_t row = all_tiles() * kKeyTile + kQueryTile;
+  s_high_ = at::empty({heads, row}, f32), s_low_ = at::empty({heads, row}, f32);
+  for (Tensor* t : {&s_min_, &s_max_, &s_min_before_, &s_max_before_}) *t = at::empty({heads, all_tiles()}, f32);
+  const double* from = s.const_data_ptr<double>();
+  float *high = s_high_.data_ptr<float>(), *low = s_low_.data_ptr<float>();
+  float *least = s_min_.data_ptr<float>(), *most = s_max_.data_ptr<float>();
+  at::parallel_for(0, heads, 1, [&](int64_t h0, int64_t h1) {
+    for (int64_t h = h0; h < h1; ++h) {
+      std::fill_n(high + h * row, row, 0.0f), std::fill_n(low + h * row, row, 0.0f);
+      for (int64_t b = 0; b < problem.sequences(); ++b) {
+        for (int64_t j = 0; j < problem.keys(b); ++j) {
+          const double value = from[(problem.spans.key_begin[b] + j) * s.stride(0) + h * s.stride(1)];
+          const int64_t to = h * row + tile_offset_[b] * kKeyTile + j,
+                        tile = h * all_tiles() + tile_offset_[b] + j / kKeyTile;
+          high[to] = static_cast<float>(value), low[to] = static_cast<float>(value - high[to]);
+          least[tile] = j % kKeyTile == 0 ? high[to] : std::min(least[tile], high[to]);
+          most[tile] = j % kKeyTile == 0 ? high[to] : std::max(most[tile], high[to]);
+        }
+        const int64_t first = h * all_tiles() + tile_offset_[b], end = h * all_tiles() + tile_offset_[b + 1];
+        scan(least, s_min_before_.data_ptr<float>(), first, end, [](float p, float q) { return std::min(p, q); });
+        scan(most, s_max_before_.data_ptr<float>(), first, end, [](float p, float q) { return std::max(p, q); });
+      }
+    }
+  });
+}
+
+void CpuCall::expand_table(const Tensor& table) {
+  const Tensor values = (table.to(at::kDouble) * kLog2E).to(at::kFloat).contiguous();
+  const int64_t length = table.size(1), row = longest + kKeyTile;
+  distance_ = at::zeros({heads, row}, at::kFloat);
+  distance_limit_ = at::empty({heads, longest}, at::kFloat);
+  for (int64_t h = 0; h < heads; ++h) {
+    const float* from = values.const_data_ptr<float>() + h * length;
+    float *to = distance_.data_ptr<float>() + h * row, *limit = distance_limit_.data_ptr<float>() + h * longest;
+    for (int64_t d = longest - 1; d >= 0; --d) {
+      const float value = from[std::min(d, length - 1)];
+      to[longest - 1 - d] = value;
+      limit[d] = d == longest - 1 ? value : std::max(value, limit[d + 1]);
+    }
+  }
+}
+
+void CpuCall::finish_k_norms() const {
+  for (int64_t g = 0; g < groups; ++g) {
+    for (int64_t b = 0; b < problem.sequences(); ++b) {
+      scan(k_norm_.const_data_ptr<float>(), k_norm_before_.data_ptr<float>(), g * all_tiles() + tile_offset_[b],
+           g * all_tiles() + tile_offset_[b + 1], [](float p, float q) { return std::max(p, q); });
+    }
+  }
+}
+
+Strided CpuCall::query_rows(const Tensor& t, int64_t b, int64_t r, int64_t h) const {
+  const int64_t at = (problem.spans.query_offsets[b] + r) * t.stride(0) + h * t.stride(1);
+  return {static_cast<const char*>(t.const_data_ptr()) + at * t.element_size(), storage, t.stride(0)};
+}
+
+Strided CpuCall::key_rows(const Tensor& t, int64_t b, int64_t j, int64_t g) const {
+  const int64_t at = (problem.spans.key_begin[b] + j) * t.stride(0) + g * t.stride(1);
+  return {static_cast<const char*>(t.const_data_ptr()) + at * t.element_size(), storage, t.stride(0)};
+}
+
+void CpuCall::query_factors(int64_t b, int64_t r, int64_t count, float* factors) const {
+  const AttentionOptions& options = problem.options;
+  for (int64_t n = 0; n < count; ++n) {
+    double factor = options.scale * kLog2E;
+    if (options.row_scale.defined()) {
+      const int64_t at = (problem.spans.query_offsets[b] + r + n) * options.row_scale.stride(0);
+      factor *= options.row_scale.const_data_ptr<double>()[at];
+    }
+    factors[n] = static_cast<float>(factor);
+  }
+}
+
+Keys CpuCall::keys(int64_t b, int64_t h) const {
+  Keys keys{};
+  keys.count = problem.keys(b);
+  keys.longest = longest;
+  const int64_t group_tile = h / (heads / groups) * all_tiles() + tile_offset_[b],
+                tile = h * all_tiles() + tile_offset_[b];
+  keys.tile.k_norm = k_norm_.const_data_ptr<float>() + group_tile;
+  keys.prefix.k_norm = k_norm_before_.const_data_ptr<float>() + group_tile;
+  if (separable()) {
+    const int64_t at = h * s_high_.size(1) + tile_offset_[b] * kKeyTile;
+    keys.s_high = s_high_.const_data_ptr<float>() + at, keys.s_low = s_low_.const_data_ptr<float>() + at;
+    keys.tile.s_min = s_min_.const_data_ptr<float>() + tile, keys.tile.s_max = s_max_.const_data_ptr<float>() + tile;
+    keys.prefix.s_min = s_min_before_.const_data_ptr<float>() + tile;
+    keys.prefix.s_max = s_max_before_.const_data_ptr<float>() + tile;
+  }
+  if (distance_.defined()) {
+    keys.distance = distance_.const_data_ptr<float>() + h * distance_.size(1);
+    keys.distance_limit = distance_limit_.const_data_ptr<float>() + h * longest;
+  }
+  return keys;
+}
+
+const float* CpuCall::binary_g(int64_t b, int64_t r, int64_t h) const {
+  if (!g_.defined()) return nullptr;
+  return g_.const_data_ptr<float>() + h * g_.size(1) + problem.spans.query_offsets[b] + r;
+}
+
+int64_t CpuCall::sequence_of_tile(int64_t tile) const {
+  return std::upper_bound(tile_offset_.begin(), tile_offset_.end(), tile) - tile_offset_.begin() - 1;
+}
+
+void CpuCall::for_each_row_block(
+    const std::function<void(int64_t b, int64_t r0, int64_t r1, const Tensor& dense)>& visit) const {
+  for (int64_t b = 0; b < problem.sequences(); ++b) {
+    const int64_t count = problem.queries(b), first = first_row(b);
+    if (problem.bias != BiasKind::rows) {
+      if (first < count) visit(b, first, count, {});
+      continue;
+    }
+    int64_t step = std::max<int64_t>(1, kDenseElements / std::max<int64_t>(1, heads * dense_row(b)));
+    if (step > kQueryTile) step = step / kQueryTile * kQueryTile;
+    for (int64_t r0 = first; r0 < count; r0 += step) {
+      const int64_t r1 = std::min(count, r0 + step);
+      const Tensor dense = at::zeros({heads, r1 - r0, dense_row(b)}, at::kFloat);
+      dense.slice(2, 0, problem.keys(b)).copy_(row_block(problem, x.bias, heads, b, r0, r1));
+      visit(b, r0, r1, dense);
+    }
+  }
+}
+
+}  // namespace longhaul

@@ -1,0 +1,72 @@
+// What forward and backward of the fused CPU path share: addresses, packed biases, bounds for skipping, tasks on threads.
+#pragma once
+#include <ATen/Parallel.h>
+
+#include <atomic>
+#include <memory>
+
+#include "ops/attention/attention_kernels.h"
+#include "ops/attention/attention_problem.h"
+
+namespace longhaul {
+
+// body(task, scratch) for every task, each on some thread. Which thread never shows in a result: a task owns what it writes.
+template <class Scratch, class Body>
+void run_tasks(int64_t count, const Body& body) {
+  std::atomic<int64_t> next{0};
+  const int64_t workers = std::min<int64_t>(count, at::get_num_threads());
+  at::parallel_for(0, workers, 1, [&](int64_t, int64_t) {
+    const auto scratch = std::make_unique<Scratch>();
+    for (int64_t task = next++; task < count; task = next++) body(task, *scratch);
+  });
+}
+
+class CpuCall {
+ public:
+  CpuCall(const AttentionProblem& problem, const AttentionTensors& x);
+
+  // Queries of sequence b that see a key: [first_row(b), queries(b)).
+  int64_t first_row(int64_t b) const { return std::max<int64_t>(0, -problem.first_query(b)); }
+  // Rows of q, or of a tensor like it, from query r of sequence b.
+  kernels::Strided query_rows(const Tensor& t, int64_t b, int64_t r, int64_t h) const;
+  kernels::Strided key_rows(const Tensor& t, int64_t b, int64_t j, int64_t g) const;
+  // [count] scale * row scale * log2(e) of queries from r of sequence b.
+  void query_factors(int64_t b, int64_t r, int64_t count, float* factors) const;
+  // Bias and bounds of (b, h); without the packed k and v.
+  kernels::Keys keys(int64_t b, int64_t h) const;
+  const float* binary_g(int64_t b, int64_t r, int64_t h) const;
+  // Index, among the tiles of all sequences, of tile 0 of sequence b.
+  int64_t tile_offset(int64_t b) const { return tile_offset_[b]; }
+  int64_t all_tiles() const { return tile_offset_.back(); }
+  int64_t sequence_of_tile(int64_t tile) const;
+  // Calls visit(b, r0, r1, dense) for blocks of rows that together are all rows of all sequences. With a row-block bias, dense is
+  // [H, r1 - r0, dense_row(b)], padded; else undefined and a block is a whole sequence.
+  void for_each_row_block(
+      const std::function<void(int64_t b, int64_t r0, int64_t r1, const Tensor& dense)>& visit) const;
+  int64_t dense_row(int64_t b) const { return kernels::tiles_of(problem.keys(b)) * kernels::kKeyTile; }
+  bool separable() const { return s_high_.defined(); }
+  void set_k_norm(int64_t g, int64_t tile, float norm) const {
+    k_norm_.data_ptr<float>()[g * all_tiles() + tile] = norm;
+  }
+  void finish_k_norms() const;
+
+  const AttentionProblem& problem;
+  const AttentionTensors& x;
+  int64_t heads, groups, head_dim, padded_dim, tokens;
+  int64_t longest = 0;  // keys of the longest sequence
+  kernels::Storage storage;
+  kernels::Setting setting;
+
+ private:
+  void split_s(const Tensor& s);
+  void expand_table(const Tensor& table);
+
+  std::vector<int64_t> tile_offset_;
+  Tensor k_norm_, k_norm_before_;                       // [G, tiles]
+  Tensor s_high_, s_low_;                               // [H, tiles * kKeyTile + kQueryTile]
+  Tensor s_min_, s_max_, s_min_before_, s_max_before_;  // [H, tiles]
+  Tensor g_;                                            // [H, T + kQueryTile]
+  Tensor distance_, distance_limit_;                    // [H, longest + kKeyTile], [H, longest]
+};
+
+}  // namespace longhaul

@@ -1,0 +1,157 @@
+// One query tile through all its key tiles with the online softmax (Milakov and Gimelshein 2018; Dao et al. 2022), from the
+// diagonal to the left, so that a decaying bias lets it stop early.
+#include "ops/attention/targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/attention/attention_forward_kernels.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "ops/attention/rows-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace longhaul::HWY_NAMESPACE {
+
+template <Form form>
+class Forward {
+ public:
+  HWY_INLINE Forward(const Setting& setting, const Keys& keys, const Rows& rows, ForwardScratch& scratch)
+      : setting_(setting), keys_(keys), rows_(rows), scratch_(scratch), dim_(setting.padded_dim) {}
+
+  HWY_INLINE TileCount run(float* lse) {
+    start();
+    const int64_t end = setting_.causal ? std::min(keys_.count, rows_.index + rows_.count) : keys_.count;
+    const int64_t begin = setting_.window > 0 ? std::max<int64_t>(0, rows_.index - setting_.window + 1) : 0;
+    const int64_t last = (end - 1) / kKeyTile, first = begin / kKeyTile;
+    TileCount count{last - first + 1, 0};
+    for (int64_t tile = last; tile >= first; --tile) {
+      const int64_t nearest = rows_.index - (tile * kKeyTile + kKeyTile - 1);
+      if (nearest > 0 && negligible<form>(setting_, keys_, rows_, keys_.prefix, tile, (tile - first + 1) * kKeyTile,
+                                          nearest, scratch_.maximum, scratch_.sum)) {
+        count.skipped = tile - first + 1;
+        break;
+      }
+      add_tile(tile);
+    }
+    finish(lse);
+    return count;
+  }
+
+ private:
+  HWY_INLINE void start() {
+    std::fill_n(scratch_.maximum, kQueryTile, kNoKey);
+    std::fill_n(scratch_.sum, kQueryTile, 0.0f);
+    std::fill_n(scratch_.out, rows_.count * dim_, 0.0f);
+  }
+
+  HWY_INLINE void add_tile(int64_t tile) {
+    const int64_t first_key = tile * kKeyTile;
+    const bool full = visible(setting_, keys_.count, rows_.index, first_key).full() &&
+                      visible(setting_, keys_.count, rows_.index + rows_.count - 1, first_key).full();
+    if (full) return add_strip(first_key, 0, rows_.count, kKeyTile);
+    for (int64_t r = 0; r < rows_.count; r += kStrip) {
+      const int64_t end = std::min(rows_.count, r + kStrip);
+      const int64_t columns = strip_columns(setting_, keys_.count, rows_, end, first_key);
+      if (columns > 0) add_strip(first_key, r, end, columns);
+    }
+  }
+
+  // Rows [begin, end) and the first `columns` keys of the tile.
+  HWY_INLINE void add_strip(int64_t first_key, int64_t begin, int64_t end, int64_t columns) {
+    float* logits = scratch_.logits + begin * kKeyTile;
+    float* out = scratch_.out + begin * dim_;
+    product<Into::store>({rows_.q + begin * dim_, dim_, 1, keys_.k_transposed + first_key * dim_, kKeyTile, logits,
+                          kKeyTile, end - begin, columns, dim_});
+    if (setting_.cap > 0) soften(logits, end - begin, columns);
+    for (int64_t r = begin; r < end; ++r) add_row(first_key, r, columns);
+    product<Into::scale_and_add>({logits, kKeyTile, 1, keys_.v + first_key * dim_, dim_, out, dim_, end - begin, dim_,
+                                  columns, scratch_.factor + begin});
+  }
+
+  HWY_INLINE void soften(float* logits, int64_t count, int64_t columns) const {
+    const Floats d;
+    const Vector cap = hn::Set(d, setting_.cap), inverse = hn::Set(d, 1 / setting_.cap);
+    for (int64_t r = 0; r < count; ++r) {
+      for (int64_t c = 0; c < columns; c += lanes()) {
+        float* x = logits + r * kKeyTile + c;
+        hn::StoreU(hn::Mul(cap, hn::Tanh(d, hn::Mul(hn::LoadU(d, x), inverse))), d, x);
+      }
+    }
+  }
+
+  // Logits of a row to weights relative to its running maximum; factor is what the sums so far have to be scaled by.
+  HWY_INLINE void add_row(int64_t first_key, int64_t r, int64_t columns) {
+    const Floats d;
+    float* x = scratch_.logits + r * kKeyTile;
+    const Span span = visible(setting_, keys_.count, rows_.index + r, first_key);
+    const RowBias<form> bias(keys_, rows_, r, first_key);
+    const Vector hidden = hn::Set(d, -INFINITY);
+    const bool masked = span.begin > 0 || span.end < columns;
+    Vector most = hidden;
+    for (int64_t c = 0; c < columns; c += lanes()) {
+      Vector logit = bias.add(hn::LoadU(d, x + c), c);
+      if (masked) logit = hn::IfThenElse(mask_of(span, c), logit, hidden);
+      if (masked || form != Form::none) hn::StoreU(logit, d, x + c);
+      most = hn::Max(most, logit);
+    }
+    const float before = scratch_.maximum[r];
+    const float maximum = std::max(before, hn::GetLane(hn::MaxOfLanes(d, most)));
+    const float factor = maximum == before ? 1.0f : hn::GetLane(exp2(hn::Set(d, before - maximum)));
+    const Vector reference = hn::Set(d, maximum);
+    Vector sum = hn::Zero(d);
+    for (int64_t c = 0; c < columns; c += lanes()) {
+      const Vector p = exp2(hn::Sub(hn::LoadU(d, x + c), reference));
+      hn::StoreU(p, d, x + c);
+      sum = hn::Add(sum, p);
+    }
+    scratch_.maximum[r] = maximum;
+    scratch_.factor[r] = factor;
+    scratch_.sum[r] = scratch_.sum[r] * factor + hn::GetLane(hn::SumOfLanes(d, sum));
+  }
+
+  HWY_INLINE void finish(float* lse) {
+    const Floats d;
+    for (int64_t r = 0; r < rows_.count; ++r) {
+      const float sum = scratch_.sum[r];
+      const Vector share = hn::Set(d, sum == 0 ? 0.0f : 1 / sum);
+      for (int64_t c = 0; c < dim_; c += lanes()) {
+        float* x = scratch_.out + r * dim_ + c;
+        hn::StoreU(hn::Mul(hn::LoadU(d, x), share), d, x);
+      }
+      lse[r] = sum == 0 ? -kNoKey : scratch_.maximum[r] + std::log2(sum);
+    }
+  }
+
+  const Setting& setting_;
+  const Keys& keys_;
+  const Rows& rows_;
+  ForwardScratch& scratch_;
+  const int64_t dim_;
+};
+
+HWY_ATTR TileCount ForwardRows(const Setting& setting, const Keys& keys, const Rows& rows, ForwardScratch& scratch,
+                               float* lse) {
+  switch (setting.form) {
+    case Form::none: return Forward<Form::none>(setting, keys, rows, scratch).run(lse);
+    case Form::distance: return Forward<Form::distance>(setting, keys, rows, scratch).run(lse);
+    case Form::separable: return Forward<Form::separable>(setting, keys, rows, scratch).run(lse);
+    case Form::separable_both: return Forward<Form::separable_both>(setting, keys, rows, scratch).run(lse);
+    case Form::kernel: return Forward<Form::kernel>(setting, keys, rows, scratch).run(lse);
+    case Form::dense: return Forward<Form::dense>(setting, keys, rows, scratch).run(lse);
+  }
+  return {};
+}
+
+}  // namespace longhaul::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace longhaul {
+HWY_EXPORT(ForwardRows);
+
+kernels::TileCount kernels::forward_rows(const Setting& setting, const Keys& keys, const Rows& rows,
+                                         ForwardScratch& scratch, float* lse) {
+  return HWY_DYNAMIC_DISPATCH(ForwardRows)(setting, keys, rows, scratch, lse);
+}
+}  // namespace longhaul
+#endif

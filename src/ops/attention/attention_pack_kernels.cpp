@@ -1,0 +1,147 @@
+// Rows of tensors to zero-padded float rows in the cache, and back.
+#include "ops/attention/targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/attention/attention_pack_kernels.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "ops/attention/rows-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace longhaul::HWY_NAMESPACE {
+
+HWY_INLINE Vector load(const float* from) { return hn::LoadU(Floats(), from); }
+HWY_INLINE Vector load(const hwy::bfloat16_t* from) {
+  const Floats d;
+  return hn::PromoteTo(d, hn::LoadU(hn::Rebind<hwy::bfloat16_t, Floats>(), from));
+}
+HWY_INLINE void save(Vector x, float* to) { hn::StoreU(x, Floats(), to); }
+// Rounded to nearest even; a NaN keeps a bit of its payload that survives.
+HWY_INLINE void save(Vector x, hwy::bfloat16_t* to) {
+  const Floats d;
+  const hn::RebindToUnsigned<Floats> du;
+  const auto bits = hn::BitCast(du, x);
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1u));
+  const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7fffu)));
+  const auto quiet = hn::BitCast(du, hn::IfThenElse(hn::IsNaN(x), hn::Set(d, NAN), hn::BitCast(d, rounded)));
+  const hn::Rebind<uint16_t, hn::RebindToSigned<Floats>> d16;
+  const auto high = hn::DemoteTo(d16, hn::BitCast(hn::RebindToSigned<Floats>(), hn::ShiftRight<16>(quiet)));
+  hn::StoreU(high, d16, reinterpret_cast<uint16_t*>(to));
+}
+
+template <class Element>
+HWY_INLINE void pack(const Element* from, int64_t row, int64_t count, int64_t dim, const float* factor, float* to) {
+  const Floats d;
+  const int64_t n = lanes(), whole = dim / n * n, width = padded(dim);
+  for (int64_t r = 0; r < count; ++r, from += row, to += width) {
+    const Vector f = hn::Set(d, factor == nullptr ? 1.0f : factor[r]);
+    for (int64_t c = 0; c < whole; c += n) hn::StoreU(hn::Mul(f, load(from + c)), d, to + c);
+    if (whole == width) continue;
+    alignas(64) Element tail[16] = {};
+    std::copy(from + whole, from + dim, tail);
+    for (int64_t c = whole; c < width; c += n) hn::StoreU(hn::Mul(f, load(tail + (c - whole))), d, to + c);
+  }
+}
+
+HWY_ATTR void PackRows(const Strided& from, int64_t count, int64_t dim, const float* factor, float* to) {
+  if (from.storage == Storage::f32) {
+    pack(static_cast<const float*>(from.data), from.row, count, dim, factor, to);
+  } else {
+    pack(static_cast<const hwy::bfloat16_t*>(from.data), from.row, count, dim, factor, to);
+  }
+}
+
+template <class Element>
+HWY_INLINE void unpack(const float* from, int64_t count, int64_t dim, float factor, Element* to, int64_t row) {
+  const Floats d;
+  const int64_t n = lanes(), whole = dim / n * n, width = padded(dim);
+  for (int64_t r = 0; r < count; ++r, from += width, to += row) {
+    const Vector f = hn::Set(d, factor);
+    for (int64_t c = 0; c < whole; c += n) save(hn::Mul(f, hn::LoadU(d, from + c)), to + c);
+    if (whole == dim) continue;
+    alignas(64) Element tail[16];
+    save(hn::Mul(f, hn::LoadU(d, from + whole)), tail);
+    std::copy(tail, tail + (dim - whole), to + whole);
+  }
+}
+
+HWY_ATTR void UnpackRows(const float* from, int64_t count, int64_t dim, float factor, void* to, Storage storage,
+                         int64_t row) {
+  if (storage == Storage::f32) {
+    unpack(from, count, dim, factor, static_cast<float*>(to), row);
+  } else {
+    unpack(from, count, dim, factor, static_cast<hwy::bfloat16_t*>(to), row);
+  }
+}
+
+// Blocks of 4 x 4 in registers.
+HWY_ATTR void TransposeTile(const float* from, int64_t dim, float* to) {
+  const hn::FixedTag<float, HWY_TARGET == HWY_SCALAR ? 1 : 4> d;
+#if HWY_TARGET == HWY_SCALAR
+  for (int64_t r = 0; r < kKeyTile; ++r) {
+    for (int64_t c = 0; c < dim; ++c) hn::Store(hn::Load(d, from + r * dim + c), d, to + c * kKeyTile + r);
+  }
+#else
+  const hn::RepartitionToWide<decltype(d)> wide;
+  for (int64_t c = 0; c < dim; c += 4) {
+    for (int64_t r = 0; r < kKeyTile; r += 4) {
+      const float* x = from + r * dim + c;
+      const auto r0 = hn::LoadU(d, x), r1 = hn::LoadU(d, x + dim);
+      const auto r2 = hn::LoadU(d, x + 2 * dim), r3 = hn::LoadU(d, x + 3 * dim);
+      const auto low01 = hn::BitCast(wide, hn::InterleaveLower(d, r0, r1));
+      const auto low23 = hn::BitCast(wide, hn::InterleaveLower(d, r2, r3));
+      const auto high01 = hn::BitCast(wide, hn::InterleaveUpper(d, r0, r1));
+      const auto high23 = hn::BitCast(wide, hn::InterleaveUpper(d, r2, r3));
+      float* y = to + c * kKeyTile + r;
+      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(wide, low01, low23)), d, y);
+      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(wide, low01, low23)), d, y + kKeyTile);
+      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(wide, high01, high23)), d, y + 2 * kKeyTile);
+      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(wide, high01, high23)), d, y + 3 * kKeyTile);
+    }
+  }
+#endif
+}
+
+HWY_ATTR void RowProducts(const float* a, const float* b, int64_t count, int64_t dim, float* sums) {
+  const Floats d;
+  for (int64_t r = 0; r < count; ++r) {
+    Vector sum = hn::Zero(d);
+    for (int64_t c = 0; c < dim; c += lanes()) {
+      sum = hn::MulAdd(hn::LoadU(d, a + r * dim + c), hn::LoadU(d, b + r * dim + c), sum);
+    }
+    sums[r] = hn::GetLane(hn::SumOfLanes(d, sum));
+  }
+}
+
+}  // namespace longhaul::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace longhaul {
+HWY_EXPORT(PackRows);
+HWY_EXPORT(UnpackRows);
+HWY_EXPORT(TransposeTile);
+HWY_EXPORT(RowProducts);
+
+namespace kernels {
+void pack_rows(const Strided& from, int64_t count, int64_t head_dim, const float* factor, float* to) {
+  HWY_DYNAMIC_DISPATCH(PackRows)(from, count, head_dim, factor, to);
+}
+void unpack_rows(const float* from, int64_t count, int64_t head_dim, float factor, void* to, Storage storage,
+                 int64_t row) {
+  HWY_DYNAMIC_DISPATCH(UnpackRows)(from, count, head_dim, factor, to, storage, row);
+}
+void transpose_tile(const float* from, int64_t padded_dim, float* to) {
+  HWY_DYNAMIC_DISPATCH(TransposeTile)(from, padded_dim, to);
+}
+void row_products(const float* a, const float* b, int64_t count, int64_t padded_dim, float* sums) {
+  HWY_DYNAMIC_DISPATCH(RowProducts)(a, b, count, padded_dim, sums);
+}
+void row_norms(const float* rows, int64_t count, int64_t padded_dim, float* norms) {
+  row_products(rows, rows, count, padded_dim, norms);
+  for (int64_t r = 0; r < count; ++r) norms[r] = std::sqrt(norms[r]) * 1.00001f;
+}
+}  // namespace kernels
+}  // namespace longhaul
+#endif

@@ -1,0 +1,95 @@
+// The one matrix product under attention: C = A B on tiles that lie in the cache, register-blocked.
+// All five products of a tile pair (Q K^T, P V, dO V^T, dS K and the transposed ones P^T dO, dS^T Q) are this function with
+// other strides: A is read one scalar at a time, so either of its strides may be 1; rows of B and C are contiguous.
+#if defined(LH_ATTENTION_PRODUCTS_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef LH_ATTENTION_PRODUCTS_INL
+#undef LH_ATTENTION_PRODUCTS_INL
+#else
+#define LH_ATTENTION_PRODUCTS_INL
+#endif
+
+#include <hwy/highway.h>
+
+#include <cstddef>
+#include <cstdint>
+
+HWY_BEFORE_NAMESPACE();
+namespace longhaul::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using Floats = hn::CappedTag<float, 16>;  // tiles are padded to 16 columns
+using Vector = hn::Vec<Floats>;
+inline HWY_ATTR int64_t lanes() { return static_cast<int64_t>(hn::Lanes(Floats())); }
+
+enum class Into { store, add, scale_and_add };  // C = AB, C = C + AB, C_r = f_r C_r + (AB)_r
+
+struct Product {
+  const float* a;
+  int64_t a_row, a_step;  // A[r, k] = a[r * a_row + k * a_step]
+  const float* b;
+  int64_t b_row;
+  float* c;
+  int64_t c_row;
+  int64_t rows, columns, depth;   // columns is a multiple of 16
+  const float* factor = nullptr;  // [rows], of Into::scale_and_add
+};
+
+#define LH_UNROLL _Pragma("GCC unroll 16")
+
+// kRows x kVectors accumulators in registers, one pass over the depth. Sums run in the order of k in every blocking, so a row's
+// bits do not depend on the rows beside it.
+template <Into into, int kRows, int kVectors>
+HWY_INLINE void product_block(const Product& x, int64_t row, int64_t column) {
+  const Floats d;
+  const int64_t n = lanes();
+  const float* HWY_RESTRICT a = x.a + row * x.a_row;
+  const float* HWY_RESTRICT b = x.b + column;
+  float* HWY_RESTRICT c = x.c + row * x.c_row + column;
+  Vector sum[kRows][kVectors];
+  LH_UNROLL for (int r = 0; r < kRows; ++r) {
+    LH_UNROLL for (int v = 0; v < kVectors; ++v) {
+      if constexpr (into == Into::store) {
+        sum[r][v] = hn::Zero(d);
+      } else {
+        sum[r][v] = hn::LoadU(d, c + r * x.c_row + v * n);
+        if constexpr (into == Into::scale_and_add) sum[r][v] = hn::Mul(sum[r][v], hn::Set(d, x.factor[row + r]));
+      }
+    }
+  }
+  for (int64_t k = 0; k < x.depth; ++k) {
+    Vector bk[kVectors];
+    LH_UNROLL for (int v = 0; v < kVectors; ++v) bk[v] = hn::LoadU(d, b + v * n);
+    LH_UNROLL for (int r = 0; r < kRows; ++r) {
+      const Vector ar = hn::Set(d, a[r * x.a_row]);
+      LH_UNROLL for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(ar, bk[v], sum[r][v]);
+    }
+    a += x.a_step;
+    b += x.b_row;
+  }
+  LH_UNROLL for (int r = 0; r < kRows; ++r) {
+    LH_UNROLL for (int v = 0; v < kVectors; ++v) hn::StoreU(sum[r][v], d, c + r * x.c_row + v * n);
+  }
+}
+
+template <Into into, int kRows>
+HWY_INLINE void product_rows(const Product& x, int64_t row) {
+  const int64_t n = lanes();
+  int64_t column = 0;
+  for (; column + 2 * n <= x.columns; column += 2 * n) product_block<into, kRows, 2>(x, row, column);
+  for (; column < x.columns; column += n) product_block<into, kRows, 1>(x, row, column);
+}
+
+// 8 x 2 accumulators where there are 32 registers, 6 x 2 where there are 16.
+template <Into into>
+HWY_NOINLINE HWY_ATTR void product(const Product& x) {
+  constexpr int kRows = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 8 : 6;
+  int64_t row = 0;
+  for (; row + kRows <= x.rows; row += kRows) product_rows<into, kRows>(x, row);
+  if (row + 4 <= x.rows) product_rows<into, 4>(x, row), row += 4;
+  if (row + 2 <= x.rows) product_rows<into, 2>(x, row), row += 2;
+  if (row < x.rows) product_rows<into, 1>(x, row);
+}
+
+}  // namespace longhaul::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif
