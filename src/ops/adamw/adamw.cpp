@@ -1,6 +1,7 @@
 // AdamW through ATen's fused kernel, which moves 28 bytes a parameter: the memory bound.
 #include "ops/adamw/adamw.h"
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/linalg_vector_norm.h>

@@ -1,5 +1,6 @@
 #include "ops/attention/attention_cpu_call.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>

@@ -1,6 +1,8 @@
 // Checks and gradients of the matrix products and of what is fused in front of them.
 #include "ops/linear/linear.h"
 
+#include <torch/csrc/autograd/custom_function.h>
+
 #include <ATen/ops/sum.h>
 
 #include "base/error.h"

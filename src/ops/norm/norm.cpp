@@ -1,6 +1,8 @@
 // Checks, dispatch and gradient of the normalisations.
 #include "ops/norm/norm.h"
 
+#include <torch/csrc/autograd/custom_function.h>
+
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/mean.h>
 #include <ATen/ops/rsqrt.h>
