@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes sure that everything the build needs is there, and prints the folder of the LibTorch package as its only line on
-# stdout. Quick when nothing is to be done. Arguments: `fuzz` adds what the fuzz targets need.
+# stdout. Quick when nothing is to be done. Arguments: `fuzz` is for the fuzz targets: clang, no LibTorch, an empty line.
 #
 #   LH_TORCH_ROOT    folder of a torch package to use (.../site-packages/torch)
 #   LH_TORCH_INDEX   where pip looks for the wheel besides its own index (PyTorch's index of CPU wheels)
@@ -103,4 +103,4 @@ find_torch() {
 }
 
 need $(missing_packages "$@")
-find_torch
+if [ "${1:-}" = fuzz ]; then echo; else find_torch; fi
