@@ -19,6 +19,7 @@ struct ModelInfo {
   std::string position;        // canonical spec of the encoding
   int64_t layers = 0, width = 0, heads = 0, kv_heads = 0, head_dim = 0, hidden = 0, vocab = 0;
   int64_t trained_length = 0;  // tokens
+  int64_t mlp_matrices = 2;    // [width, hidden] matrices of a layer: 2, or 3 with a gate
   Traits traits;               // of its encoding
   int64_t channel_bytes = 0;   // bytes per token beside keys and values, all layers
   // Keys, values and channels of one token in all layers, in bytes, for elements of this size.

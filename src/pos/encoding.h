@@ -31,23 +31,18 @@ struct Plan {
   Tensor extra;       // whatever one encoding wants to keep for its own bias()
 };
 
-// One number per key and head kept beside the key-value cache (Cable's running sums). `values` is the cache's buffer
-// [capacity, H] double; the keys of sequence b are rows key_begin[b] .. key_end[b], the last ones belonging to this call.
-struct KeyChannel {
-  Tensor values;
-  const AttentionSpans* spans = nullptr;
-};
-
-// What a layer's attention has in hand.
+// What a layer's attention has in hand. S rows of keys: the call's own tokens in training, a cache's rows otherwise.
 struct AttentionCall {
-  Tensor x;  // [T, C] the normalised input of the layer's attention
+  Tensor x;  // [T, C] the normalised input of the layer's attention, when reads_input()
   Tensor q;  // [T, H, D] rotated
   Tensor k;  // [S, G, D] rotated, all keys so far
   Tensor v;  // [S, G, D]
+  Tensor key_positions;  // [S] double: what plan.seq.positions held when each key came
+  Tensor channel;        // [S, H] double or undefined: one number per key and head that the encoding keeps beside a cache
+                         // (Cable's running sums). It fills the rows of this call's tokens, the last of each span, in place
   const Plan* plan = nullptr;
   const AttentionSpans* spans = nullptr;
-  KeyChannel* channel = nullptr;  // null when every key is in this call (training)
-  AttentionOptions options;       // scale = qk_scale(), causal
+  AttentionOptions options;  // scale = qk_scale(), causal
 };
 
 struct Traits {
@@ -55,19 +50,21 @@ struct Traits {
   bool chunk_exact = true;       // chunked prefill equals one pass
   bool needs_total = false;      // results depend on the whole length (so chunks must be told it)
   bool causal_only = true;       // has no bidirectional form
-  std::string note;              // why, in one line
+  std::string note{};            // why, in one line
 };
 
 class Encoding {
  public:
   virtual ~Encoding() = default;
   virtual Plan prepare(const Sequences& seq, const Step& step) const;       // default: the sequences as they are
+  virtual double embedding_scale() const { return 1; }                      // token embeddings are multiplied by it
   virtual Tensor embed(const Plan& plan) const;                             // [T, C] added to the token embeddings, or undefined
   virtual Bias bias(int64_t layer, const AttentionCall& call) const;        // default: none
   virtual Tensor attend(int64_t layer, const AttentionCall& call) const;    // default: attention(q, k, v, bias()); CoPE and DAPE
                                                                             // replace it: who reads the logits pays for it
   virtual double qk_scale(int64_t head_dim) const;                          // default 1 / sqrt(head_dim)
-  virtual bool key_channel() const { return false; }                        // wants KeyChannel
+  virtual bool reads_input() const { return false; }                        // wants AttentionCall::x
+  virtual bool key_channel() const { return false; }                        // wants AttentionCall::channel when there is a cache
   virtual Traits traits() const { return {}; }
 };
 

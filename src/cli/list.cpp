@@ -1,0 +1,53 @@
+// `longhaul list`: everything that registered itself, one line each.
+#include <cstdio>
+
+#include "cli/command.h"
+#include "models/models.h"
+#include "pos/encoding.h"
+#include "text/tokenizer.h"
+
+namespace longhaul {
+
+namespace {
+
+template <class Factory>
+Json rows_of(const Registry<Factory>& registry) {
+  Json rows = Json::array();
+  for (const auto& [name, entry] : registry.entries()) rows.push_back({{"name", name}, {"summary", entry.summary}});
+  return rows;
+}
+
+Json everything() {
+  return {{"models", rows_of(ModelFamilies())},
+          {"encodings", rows_of(Encodings())},
+          {"tokenizers", rows_of(Tokenizers())},
+          {"commands", rows_of(Commands())}};
+}
+
+int list(const std::string& what) {
+  Json all = everything();
+  std::vector<std::string> kinds;
+  for (const auto& [kind, rows] : all.items()) kinds.push_back(kind);
+  check(what == "all" || all.contains(what), "list: wanted all, ", join(kinds, ", "), ", found '", what, "'", did_you_mean(what, kinds));
+  Json chosen = what == "all" ? all : Json{{what, all[what]}};
+  if (common_flags().json) {
+    std::printf("%s\n", chosen.dump(2).c_str());
+    return 0;
+  }
+  for (const auto& [kind, rows] : chosen.items()) {
+    if (what == "all") std::printf("%s\n", kind.c_str());
+    for (const Json& row : rows)
+      std::printf("  %-12s %s\n", row["name"].get<std::string>().c_str(), row["summary"].get<std::string>().c_str());
+  }
+  return 0;
+}
+
+}  // namespace
+
+LH_REGISTER(Commands, "list", "everything there is: models, encodings, tokenizers, commands", [](CLI::App& app) {
+  auto what = std::make_shared<std::string>("all");
+  app.add_option("what", *what, "all, models, encodings, tokenizers or commands");
+  return [what] { return list(*what); };
+});
+
+}  // namespace longhaul

@@ -1,0 +1,53 @@
+// ALiBi (Press et al. 2022, arXiv 2108.12409): a fixed slope per head, -m_h (i - j). The separable bias with s = -position.
+#include <ATen/ops/tensor.h>
+
+#include <cmath>
+
+#include "pos/encoding.h"
+
+namespace longhaul {
+
+namespace {
+
+// The paper's slopes for a power of two: 2^(-8n/H), n = 1..H. Upstream uses this formula for every H.
+std::vector<double> geometric_slopes(int64_t heads) {
+  std::vector<double> slopes;
+  for (int64_t n = 1; n <= heads; ++n) slopes.push_back(std::exp2(-8.0 * static_cast<double>(n) / static_cast<double>(heads)));
+  return slopes;
+}
+
+// The authors' rule for other head counts: those of the lower power of two, then every second one of the doubled power.
+std::vector<double> official_slopes(int64_t heads) {
+  int64_t power = 1;
+  while (power * 2 <= heads) power *= 2;
+  std::vector<double> slopes = geometric_slopes(power), doubled = geometric_slopes(2 * power);
+  for (int64_t n = 0; static_cast<int64_t>(slopes.size()) < heads; n += 2) slopes.push_back(doubled[n]);
+  return slopes;
+}
+
+class Alibi : public Encoding {
+ public:
+  Alibi(Spec& spec, const EncodingContext& context) {
+    bool upstream = spec.choice("variant", {"standard", "upstream"}, "standard") == "upstream";
+    auto slopes = upstream ? geometric_slopes(context.heads) : official_slopes(context.heads);
+    slopes_ = at::tensor(slopes, at::TensorOptions(context.parameters->dtype()));
+  }
+
+  Bias bias(int64_t, const AttentionCall& call) const override {
+    int64_t heads = slopes_.size(0);
+    Tensor s = (-call.key_positions).unsqueeze(1).expand({call.key_positions.size(0), heads});
+    return SeparableBias{slopes_.unsqueeze(0).expand({call.q.size(0), heads}), s};
+  }
+
+  Traits traits() const override { return {.causal_only = false}; }
+
+ private:
+  Tensor slopes_;  // [H]
+};
+
+}  // namespace
+
+LH_REGISTER(Encodings, "alibi", "fixed linear distance penalty per head; variant=upstream: 2^(-8n/H) for every head count",
+            [](Spec& spec, const EncodingContext& context) { return std::make_unique<Alibi>(spec, context); });
+
+}  // namespace longhaul

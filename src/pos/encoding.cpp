@@ -1,0 +1,35 @@
+#include "pos/encoding.h"
+
+#include <cmath>
+
+namespace longhaul {
+
+Plan Encoding::prepare(const Sequences& seq, const Step&) const {
+  Plan plan;
+  plan.seq = seq;
+  return plan;
+}
+
+Tensor Encoding::embed(const Plan&) const { return {}; }
+
+Bias Encoding::bias(int64_t, const AttentionCall&) const { return {}; }
+
+Tensor Encoding::attend(int64_t layer, const AttentionCall& call) const {
+  return attention(call.q, call.k, call.v, *call.spans, bias(layer, call), call.options);
+}
+
+double Encoding::qk_scale(int64_t head_dim) const { return 1.0 / std::sqrt(static_cast<double>(head_dim)); }
+
+Registry<EncodingFactory>& Encodings() {
+  static Registry<EncodingFactory> registry("encoding");
+  return registry;
+}
+
+std::unique_ptr<Encoding> make_encoding(const std::string& text, const EncodingContext& context) {
+  Spec spec = Spec::parse(text);
+  auto encoding = Encodings().find(spec.name()).make(spec, context);
+  spec.finish();
+  return encoding;
+}
+
+}  // namespace longhaul
