@@ -23,10 +23,10 @@ void print_json(const Json& json) {
   std::printf("%s\n", json.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
 }
 
-void print_row(const std::string& name, const std::vector<std::string>& cells) {
-  std::printf("%-24s", name.c_str());
-  for (const std::string& cell : cells) std::printf(" %15s", cell.c_str());
-  std::printf("\n");
+// Figures, then the name: paths are long.
+void print_row(const std::vector<std::string>& cells, const std::string& name) {
+  for (const std::string& cell : cells) std::printf("%15s ", cell.c_str());
+  std::printf(" %s\n", name.c_str());
 }
 
 // {"too_small": 3, "blank_lines": 0} -> "3 too small, 0 blank lines"
@@ -43,13 +43,13 @@ std::string describe_left_out(const Json& counts, const std::string& where) {
 
 void print_sources(const Json& manifest, const std::string& where) {
   JsonReader reader(manifest, where);
-  print_row("source", {"tokens", "documents", "text bytes", "files"});
+  print_row({"tokens", "documents", "text bytes", "files"}, "source");
   for (const Json& entry : reader.value("sources")) {
     JsonReader source(entry, where + ": sources");
     std::vector<std::string> cells;
     for (const char* key : {"tokens", "documents", "bytes", "files"})
       cells.push_back(with_commas(source.integer(key, 0)));
-    print_row(source.string("input"), cells);
+    print_row(cells, source.string("input"));
   }
   std::printf("left out: %s\n", describe_left_out(reader.value("skipped"), where + ": skipped").c_str());
 }
@@ -58,10 +58,11 @@ void print_dataset(const Dataset& dataset) {
   if (common_flags().json) return print_json(dataset.manifest());
   std::printf("%s: tokenizer %s, vocabulary %s, hash %s\n", dataset.folder().c_str(), dataset.tokenizer().c_str(),
               with_commas(dataset.vocab_size()).c_str(), dataset.hash().c_str());
-  print_row("split", {"tokens", "documents", "text bytes", "shards"});
+  print_row({"tokens", "documents", "text bytes", "shards"}, "split");
   for (const TokenSplit& split : dataset.splits()) {
-    print_row(split.name(), {with_commas(split.tokens()), with_commas(split.documents()), with_commas(split.bytes()),
-                             with_commas(static_cast<int64_t>(split.shard_starts().size()) - 1)});
+    print_row({with_commas(split.tokens()), with_commas(split.documents()), with_commas(split.bytes()),
+               with_commas(static_cast<int64_t>(split.shard_starts().size()) - 1)},
+              split.name());
   }
   print_sources(dataset.manifest(), dataset.folder() + "/manifest.json");
 }
