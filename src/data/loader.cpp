@@ -123,7 +123,7 @@ class OrderedLoader : public Loader {
 
   void restore(const Json& state) override {
     JsonReader reader(state, "loader state");
-    int64_t step = reader.integer("step", 0, int64_t{1} << 40);
+    int64_t step = reader.integer("step", 0, (int64_t{1} << 62) / (options_.world * options_.sequences));
     const Json wanted = identity();  // items() does not keep a temporary alive
     for (const auto& [key, ours] : wanted.items()) {
       const Json& theirs = reader.value(key);

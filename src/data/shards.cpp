@@ -101,8 +101,8 @@ int64_t TokenSplit::document_start(int64_t i) const {
 
 void TokenSplit::read(int64_t start, std::span<int64_t> out) const {
   int64_t count = static_cast<int64_t>(out.size());
-  check(start >= 0 && start <= tokens() && count <= tokens() - start, name_, ": tokens ", start, "..", start + count,
-        " were wanted, the split has ", tokens());
+  check(start >= 0 && start <= tokens() && count <= tokens() - start, name_, ": ", count, " tokens from ", start,
+        " on were wanted, the split has ", tokens());
   size_t shard = std::upper_bound(starts_.begin(), starts_.end(), start) - starts_.begin() - 1;
   for (int64_t done = 0; done < count; ++shard) {
     int64_t offset = start + done - starts_[shard];

@@ -85,9 +85,9 @@ TEST_F(ShardsTest, LargeVocabulariesTakeFourBytes) {
 TEST_F(ShardsTest, ReadsOutsideTheSplitAreErrors) {
   Dataset dataset = Dataset::open(sound());
   const TokenSplit& train = dataset.split("train");
-  EXPECT_EQ(error_of([&] { read(train, 8, 3); }), "train: tokens 8..11 were wanted, the split has 10");
-  EXPECT_EQ(error_of([&] { read(train, -1, 1); }), "train: tokens -1..0 were wanted, the split has 10");
-  EXPECT_EQ(error_of([&] { read(train, 11, 0); }), "train: tokens 11..11 were wanted, the split has 10");
+  EXPECT_EQ(error_of([&] { read(train, 8, 3); }), "train: 3 tokens from 8 on were wanted, the split has 10");
+  EXPECT_EQ(error_of([&] { read(train, -1, 1); }), "train: 1 tokens from -1 on were wanted, the split has 10");
+  EXPECT_EQ(error_of([&] { read(train, 11, 0); }), "train: 0 tokens from 11 on were wanted, the split has 10");
   EXPECT_NE(error_of([&] { read(train, INT64_MAX, 1); }), "no error");
   EXPECT_EQ(error_of([&] { train.document_start(3); }), "train: document must be in [0, 3), got 3");
   EXPECT_EQ(error_of([&] { dataset.split("test"); }),
