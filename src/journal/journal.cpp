@@ -113,18 +113,28 @@ Journal::~Journal() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-void Journal::append(const Json& record) {
-  std::string key = key_of(record, folder_);
-  check(!has(key), folder_, ": the journal has key '", key, "' already");
-  const std::string line = json_text(record, folder_) + "\n";  // newlines in strings are escaped: one record, one line
+void Journal::append(const Json& record) { append_all({&record, 1}); }
+
+void Journal::append_all(std::span<const Json> records) {
+  if (records.empty()) return;
+  std::string lines;
+  std::set<std::string> keys;
+  for (const Json& record : records) {
+    std::string key = key_of(record, folder_);
+    check(!has(key) && keys.insert(key).second, folder_, ": the journal has key '", key, "' already");
+    lines += json_text(record, folder_) + "\n";  // newlines in strings are escaped: one record, one line
+  }
   if (fd_ < 0) fd_ = create_segment(folder_);
-  if (!write_durably(fd_, line)) {
+  if (!write_durably(fd_, lines)) {
     std::string reason = std::strerror(errno);
     ::close(fd_);
-    fd_ = -1;  // what was written is the torn last line of that segment; a later append starts another
-    fail(folder_, ": cannot append to the journal: ", reason, " (record '", key, "' is not stored, all before it are)");
+    fd_ = -1;  // what was written ends in the torn last line of that segment; a later append starts another
+    std::string first = key_of(records.front(), folder_);
+    fail(folder_, ": cannot append to the journal: ", reason,
+         records.size() == 1 ? " (record '" : " (some records from '", first, records.size() == 1 ? "' is" : "' on are",
+         " not stored, all before it are)");
   }
-  keys_.insert(std::move(key));
+  keys_.merge(keys);
 }
 
 std::vector<Json> Journal::read(const std::string& folder) {

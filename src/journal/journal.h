@@ -3,6 +3,7 @@
 #pragma once
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ class Journal {
   // Record must have a string "key" not yet in the journal. One write(2) of the whole line, then fdatasync: after append()
   // returns, kill -9 cannot lose it. Error on a full disk: the torn line is ignored by readers, the journal stays usable.
   void append(const Json& record);
+  // The same for records that end together, with one write and one sync; keys must differ.
+  void append_all(std::span<const Json> records);
 
   // All records of a folder merged by key in a fixed order (segment name, line), the first of a key wins; none for an empty
   // folder. Error "<segment>:<line>: ..." for a broken line that is not the last of its segment.

@@ -82,6 +82,16 @@ TEST_F(JournalTest, RejectsWhatIsNoRecord) {
   EXPECT_EQ(error_of([&] { Journal::read(root_ + "/absent"); }), root_ + "/absent: no such journal folder");
 }
 
+TEST_F(JournalTest, RecordsThatEndTogetherAreOneAppend) {
+  Journal journal = Journal::open(folder_);
+  std::vector<Json> batch{record("a", 1), record("b", 2)};
+  journal.append_all(batch);
+  EXPECT_EQ(Journal::read(folder_), batch);
+  batch = {record("c", 3), record("c", 4)};
+  EXPECT_EQ(error_of([&] { journal.append_all(batch); }), folder_ + ": the journal has key 'c' already");
+  EXPECT_FALSE(journal.has("c"));
+}
+
 TEST_F(JournalTest, EveryWriterHasASegmentOfItsOwn) {
   Journal one = Journal::open(folder_), two = Journal::open(folder_);
   one.append(record("a", 1));
