@@ -1,0 +1,135 @@
+#include <ATen/ops/from_blob.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "eval/responder.h"
+#include "models/models.h"
+#include "nn/forward.h"
+
+namespace longhaul {
+
+namespace {
+
+constexpr int64_t kBatchTokens = 8192;   // short windows are packed up to this many tokens a forward.
+                                         // Constant, so that a batch is the same on every machine and after
+                                         // every interruption
+constexpr int64_t kDefaultChunk = 4096;  // longer windows go through a layer in pieces of this many tokens
+
+class ModelResponder : public Responder {
+ public:
+  ModelResponder(std::string name, std::unique_ptr<Model> model, int64_t chunk)
+      : name_(std::move(name)), model_(std::move(model)), chunk_(chunk) {
+    const Traits& traits = model_->info().traits;
+    check(chunk == 0 || traits.chunk_exact, "--chunk ", chunk, ": ", name_, ": ", model_->info().position,
+          " is not exact in chunks (", traits.note, ")");
+  }
+
+  Json about() const override {
+    const ModelInfo& info = model_->info();
+    return {{"label", info.label},
+            {"position", info.position},
+            {"trained_length", info.trained_length},
+            {"parameters", model_->parameters().count()}};
+  }
+
+  std::string refusal(int64_t length) const override {
+    const Traits& traits = model_->info().traits;
+    if (traits.longest == 0 || length <= traits.longest) return "";
+    return str(model_->info().position, " knows no position beyond ", traits.longest, traits.note.empty() ? "" : ": ",
+               traits.note);
+  }
+
+  int64_t batch(int64_t length) const override { return std::max<int64_t>(1, kBatchTokens / length); }
+
+  Answers answer(const std::vector<Request>& requests) const override {
+    std::vector<int64_t> tokens, targets, lengths;
+    for (const Request& request : requests) {
+      const auto& asked = std::get<Loglikelihood>(request);
+      int64_t inputs = static_cast<int64_t>(asked.tokens.size()) - 1;
+      lengths.push_back(inputs);
+      tokens.insert(tokens.end(), asked.tokens.begin(), asked.tokens.end() - 1);
+      targets.insert(targets.end(), asked.score_from, -100);
+      targets.insert(targets.end(), asked.tokens.begin() + asked.score_from + 1, asked.tokens.end());
+    }
+    AttentionStats stats;
+    ForwardOptions options;
+    options.chunk = chunk_for(*std::max_element(lengths.begin(), lengths.end()));
+    options.stats = &stats;
+    TokenScores scores = score_tokens(*model_, tensor(tokens), tensor(targets), Sequences::whole(lengths), options);
+    Answers answers{split(scores.log_prob, requests, lengths), {{"chunk", options.chunk}}};
+    if (!stats.tiles.empty()) answers.cost["skip_rate"] = stats.skip_rate();
+    return answers;
+  }
+
+ private:
+  static Tensor tensor(std::vector<int64_t>& values) {
+    return at::from_blob(values.data(), {static_cast<int64_t>(values.size())}, at::kLong);
+  }
+
+  // Given windows of one forward; an encoding that is not exact in chunks takes
+  // every window whole.
+  int64_t chunk_for(int64_t length) const {
+    if (chunk_) return chunk_ < length ? chunk_ : 0;
+    return length > kDefaultChunk * 2 && model_->info().traits.chunk_exact ? kDefaultChunk : 0;
+  }
+
+  static std::vector<Answer> split(const Tensor& log_prob, const std::vector<Request>& requests,
+                                   const std::vector<int64_t>& lengths) {
+    const double* values = log_prob.const_data_ptr<double>();
+    std::vector<Answer> answers;
+    for (size_t b = 0; b < requests.size(); ++b) {
+      answers.push_back({{values + std::get<Loglikelihood>(requests[b]).score_from, values + lengths[b]}});
+      values += lengths[b];
+    }
+    return answers;
+  }
+
+  std::string name_;
+  std::unique_ptr<Model> model_;
+  int64_t chunk_;
+};
+
+// The seed of a run and the hash of everything else that decided it: runs that
+// share a recipe differ only in their seed.
+Json run_facts(const std::string& folder, Json config) {
+  std::string path = path_join(folder, "train.json");
+  if (!exists(path)) return Json::object();
+  Json settings = read_json(path);
+  Json facts = Json::object();
+  if (settings.contains("seed")) facts["seed"] = settings["seed"];
+  settings.erase("seed");
+  config.erase("seed");
+  facts["recipe"] = hash_hex(config.dump() + settings.dump());
+  return facts;
+}
+
+}  // namespace
+
+Subject model_subject(const std::string& folder, const ModelSubjectOptions& options) {
+  std::string weights = path_join(folder, "model.safetensors"), config = path_join(folder, "config.json");
+  check(exists(config) && exists(weights), folder,
+        ": wanted a run directory (config.json and model.safetensors), found ",
+        exists(folder) ? "none of that" : "no such folder");
+  Subject subject;
+  subject.name = folder;
+  subject.identity = {{"weights", hash_file(weights)}, {"config", hash_file(config)}};
+  subject.run = run_facts(folder, read_json(config));
+  subject.settings = {{"dtype", options.dtype}, {"device", options.device}};
+  subject.journal = options.journal.empty() ? path_join(folder, "eval") : options.journal;
+  subject.load = [folder, options]() -> std::unique_ptr<Responder> {
+    at::ScalarType dtype = options.dtype == "f64" ? at::kDouble : at::kFloat;
+    std::unique_ptr<Model> model =
+        load_model(folder, dtype, options.dtype == "bf16" ? ComputeType::bf16 : ComputeType::f32);
+    check(options.vocab <= model->info().vocab, folder, ": wanted a vocabulary of at least ",
+          with_commas(options.vocab), " (the data's), found ", with_commas(model->info().vocab));
+    return std::make_unique<ModelResponder>(folder, std::move(model), options.chunk);
+  };
+  return subject;
+}
+
+}  // namespace longhaul

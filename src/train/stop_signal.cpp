@@ -1,0 +1,51 @@
+#include "train/stop_signal.h"
+
+#include <csignal>
+#include <iterator>
+
+namespace longhaul {
+
+namespace {
+
+constexpr int kStops[] = {SIGINT, SIGTERM, SIGUSR1};
+constexpr int kSignals = 4;  // the three, and SIGXFSZ
+
+volatile std::sig_atomic_t received_signal = 0;
+struct sigaction before[kSignals];
+
+void note_signal(int signal) {
+  if (signal == SIGINT && received_signal == SIGINT) {
+    std::signal(SIGINT, SIG_DFL);
+    std::raise(SIGINT);
+  }
+  received_signal = signal;
+}
+
+}  // namespace
+
+StopSignals::StopSignals() {
+  received_signal = 0;
+  struct sigaction action = {};
+  sigemptyset(&action.sa_mask);
+  action.sa_handler = note_signal;
+  action.sa_flags = SA_RESTART;
+  for (size_t i = 0; i < std::size(kStops); ++i) sigaction(kStops[i], &action, &before[i]);
+  action.sa_handler = SIG_IGN;
+  sigaction(SIGXFSZ, &action, &before[kSignals - 1]);
+}
+
+StopSignals::~StopSignals() {
+  for (size_t i = 0; i < std::size(kStops); ++i) sigaction(kStops[i], &before[i], nullptr);
+  sigaction(SIGXFSZ, &before[kSignals - 1], nullptr);
+}
+
+std::string StopSignals::received() const {
+  switch (received_signal) {
+    case SIGINT: return "SIGINT";
+    case SIGTERM: return "SIGTERM";
+    case SIGUSR1: return "SIGUSR1";
+    default: return "";
+  }
+}
+
+}  // namespace longhaul
