@@ -34,6 +34,7 @@ Tensor attention_block(const Tensor& x, const AttentionWeights& w, const Encodin
   call.options.row_scale = pass.plan.row_scale;
   call.options.skip_eps = pass.skip_eps;
   call.options.stats = pass.stats;
+  if (pass.readings) *pass.readings = encoding.readings(layer, call);
   Tensor y = encoding.attend(layer, call);
   return linear(y.reshape({y.size(0), w.heads * w.head_dim}), w.out, compute);
 }

@@ -30,6 +30,7 @@ struct Recompute : Function<Recompute> {
     ctx->save_for_backward({x});
     Tensor y = run_layer(*model, i, x, pass);
     pass.stats = nullptr;  // tiles are counted once
+    pass.readings = nullptr;
     ctx->saved_data["layer"] = i;
     auto state = std::make_shared<std::pair<const Model*, Pass>>(model, std::move(pass));
     ctx->saved_data["state"] = c10::IValue::make_capsule(c10::make_intrusive<Holder>(std::move(state)));
@@ -60,7 +61,12 @@ Tensor forward_whole(const Model& model, const Tensor& tokens, const Sequences& 
   pass.stats = options.stats;
   pass.skip_eps = options.skip_eps;
   Stream stream = model.embed(tokens, pass.plan);
+  if (options.reports) options.reports->assign(model.info().layers, {});
   for (int64_t i = 0; i < model.info().layers; ++i) {
+    if (options.reports) {
+      pass.stats = &(*options.reports)[i].attention;
+      pass.readings = &(*options.reports)[i].readings;
+    }
     if (options.hidden) options.hidden->push_back(stream.x);
     if (options.recompute && at::GradMode::is_enabled())
       stream.x = Recompute::apply(stream.x, &model, i, pass);

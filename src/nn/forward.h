@@ -7,6 +7,12 @@
 
 namespace longhaul {
 
+// What attention and encoding did in one layer.
+struct LayerReport {
+  AttentionStats attention;
+  std::vector<Reading> readings;
+};
+
 struct ForwardOptions {
   Step step;
   bool recompute = false;                 // training: keep only each layer's input and run the layer again in backward
@@ -15,6 +21,7 @@ struct ForwardOptions {
   double skip_eps = 1e-7;
   std::vector<Tensor>* hidden = nullptr;  // the input of every layer and the output of the last are appended
   AttentionStats* stats = nullptr;        // summed over layers
+  std::vector<LayerReport>* reports = nullptr;  // one a layer, instead of `stats`; calls without chunks
 };
 
 // tokens [T] int64 -> [T, C], the input of the head's norm. Chunked calls run without gradients, on whole sequences.

@@ -41,6 +41,7 @@ struct Pass {
   Step step;
   LayerCache* cache = nullptr;      // of this layer; null: every key is in this call
   AttentionStats* stats = nullptr;
+  std::vector<Reading>* readings = nullptr;  // of the layer's encoding, when asked for
   double skip_eps = 1e-7;
 };
 

@@ -66,6 +66,11 @@ Bias CableFamily::bias(int64_t layer, const AttentionCall& call) const {
   return SeparableBias{g, s};
 }
 
+std::vector<Reading> CableFamily::readings(int64_t layer, const AttentionCall& call) const {
+  Tensor share = increments(layer, call.x).eq(0).mean(0, false, at::kDouble);
+  return {{"zero_increments", {share.const_data_ptr<double>(), share.const_data_ptr<double>() + share.numel()}}};
+}
+
 double CableFamily::qk_scale(int64_t head_dim) const {
   if (variant_.scale == CableVariant::Scale::none) return 1.0;
   return 1.0 / std::sqrt(static_cast<double>(variant_.scale == CableVariant::Scale::model ? width_ : head_dim));

@@ -27,6 +27,9 @@ class CableFamily : public Encoding {
   double qk_scale(int64_t head_dim) const override;
   bool reads_input() const override { return true; }
   bool key_channel() const override { return true; }
+  // "zero_increments": the share of tokens whose increment is exactly 0. A head where it reaches 1 is dead: no decay, no
+  // gradient (specs/cable.md pitfall 17).
+  std::vector<Reading> readings(int64_t layer, const AttentionCall& call) const override;
   Traits traits() const override;
 
   // a_t >= 0 [T, H]: what the running sum of this layer grows by at each token of x [T, C].

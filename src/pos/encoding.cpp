@@ -18,6 +18,8 @@ Tensor Encoding::attend(int64_t layer, const AttentionCall& call) const {
   return attention(call.q, call.k, call.v, *call.spans, bias(layer, call), call.options);
 }
 
+std::vector<Reading> Encoding::readings(int64_t, const AttentionCall&) const { return {}; }
+
 double Encoding::qk_scale(int64_t head_dim) const { return 1.0 / std::sqrt(static_cast<double>(head_dim)); }
 
 Registry<EncodingFactory>& Encodings() {

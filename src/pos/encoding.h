@@ -45,6 +45,12 @@ struct AttentionCall {
   AttentionOptions options;  // scale = qk_scale(), causal
 };
 
+// A figure that an encoding tells of itself at one layer, for each head: {"zero_increments", {0.5, 0.1}}.
+struct Reading {
+  std::string name;
+  std::vector<double> per_head;  // [H]
+};
+
 struct Traits {
   int64_t longest = 0;           // no position beyond this one exists (learned tables); 0: unlimited
   bool chunk_exact = true;       // chunked prefill equals one pass
@@ -65,6 +71,8 @@ class Encoding {
   virtual double qk_scale(int64_t head_dim) const;                          // default 1 / sqrt(head_dim)
   virtual bool reads_input() const { return false; }                        // wants AttentionCall::x
   virtual bool key_channel() const { return false; }                        // wants AttentionCall::channel when there is a cache
+  // What is worth watching while training, logged at validations. Default: nothing.
+  virtual std::vector<Reading> readings(int64_t layer, const AttentionCall& call) const;
   virtual Traits traits() const { return {}; }
 };
 
