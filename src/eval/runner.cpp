@@ -210,8 +210,24 @@ class SubjectRun {
 
 }  // namespace
 
+namespace {
+
+// Cells are told apart by what decides their answers, not by their names.
+void check_distinct(const std::vector<Subject>& subjects) {
+  std::map<std::string, std::string> names;
+  for (const Subject& subject : subjects) {
+    Json same{subject.journal, subject.identity, subject.method, subject.settings};
+    auto [first, is_new] = names.emplace(same.dump(), subject.name);
+    check(is_new, first->second, " and ", subject.name, " hold the same weights: the journal ", subject.journal,
+          " cannot tell them apart");
+  }
+}
+
+}  // namespace
+
 RunnerOutcome run_cells(const std::vector<Subject>& subjects, const Task& task, const std::vector<int64_t>& lengths,
                         const RunnerOptions& options) {
+  check_distinct(subjects);
   std::map<std::string, Journal> journals;
   std::vector<std::unique_ptr<SubjectRun>> runs;
   int64_t tokens = 0;

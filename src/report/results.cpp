@@ -28,20 +28,18 @@ struct Gathered {
   std::map<int64_t, const Json*> samples;  // by index
 };
 
-// What a cell measures, whatever the build that did it.
-std::string slot_of(const Json& cell) {
-  return Json{cell.at("model").at("weights"),
-              cell.at("model").at("config"),
-              cell.at("method"),
-              cell.at("task").at("spec"),
-              cell.at("task").at("data"),
-              cell.at("task").at("split"),
-              cell.at("task").value("period", 0),
-              cell.at("length"),
-              cell.at("settings"),
-              cell.at("repeat")}
-      .dump();
+std::string row_key(const Json& cell) {
+  const Json& model = cell.at("model");
+  return Json{model.at("name"), model.at("weights"), model.at("config"), cell.at("method"), cell.at("repeat")}.dump();
 }
+
+std::string board_key(const Json& cell) {
+  const Json& task = cell.at("task");
+  return Json{task.at("spec"), task.at("data"), task.at("split"), task.value("period", 0), cell.at("settings")}.dump();
+}
+
+// What a cell measures, whatever the build that did it.
+std::string slot_of(const Json& cell) { return board_key(cell) + row_key(cell) + cell.at("length").dump(); }
 
 std::vector<Gathered> gather(const std::vector<Json>& records, const std::vector<Json>& runs) {
   std::map<std::string, const Json*> cells;
@@ -146,16 +144,6 @@ void name_rows(std::vector<Row>& rows) {
     }
     if (names.size() == rows.size()) return;
   }
-}
-
-std::string row_key(const Json& cell) {
-  return Json{cell.at("model").at("weights"), cell.at("model").at("config"), cell.at("method"), cell.at("repeat")}
-      .dump();
-}
-
-std::string board_key(const Json& cell) {
-  const Json& task = cell.at("task");
-  return Json{task.at("spec"), task.at("data"), task.at("split"), task.value("period", 0), cell.at("settings")}.dump();
 }
 
 std::string common_name(const std::vector<const Row*>& rows) {

@@ -185,6 +185,14 @@ TEST(Runner, SubjectsMayShareAJournal) {
   for (const auto& [key, times] : keys_on_disk(place.path())) EXPECT_EQ(times, 1) << key;
 }
 
+TEST(Runner, TheSameWeightsTwiceInOneJournalAreAnError) {
+  TemporaryFolder place;
+  Calls calls;
+  std::vector<Subject> twice{subject(place.path(), calls), subject(place.path(), calls)};
+  EXPECT_TRUE(contains(error_of([&] { run_cells(twice, CountingTask(4), {2}, {}); }), "hold the same weights"));
+  EXPECT_EQ(calls.loads, 0);
+}
+
 TEST(Runner, ARefusedLengthIsACellWithAReason) {
   TemporaryFolder place;
   Calls calls;
