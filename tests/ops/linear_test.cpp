@@ -24,10 +24,16 @@ TEST(Linear, GradientsMatchCentralDifferences) {
 TEST(Linear, NormLinearGradientsMatchCentralDifferences) {
   auto inputs = linear_inputs();
   expect_gradients(
-      [](const auto& in) { return norm_linear(in[0], {NormKind::layer, in[3], in[4], 1e-5}, {in[1], in[2]}); }, inputs);
+      [](const auto& in) {
+        return norm_linear(in[0], {NormKind::layer, in[3], in[4], 1e-5}, {in[1], in[2]});
+      },
+      inputs);
   inputs.pop_back();
-  expect_gradients([](const auto& in) { return norm_linear(in[0], {NormKind::rms, in[3], {}, 1e-5}, {in[1], in[2]}); },
-                   inputs);
+  expect_gradients(
+      [](const auto& in) {
+        return norm_linear(in[0], {NormKind::rms, in[3], {}, 1e-5}, {in[1], in[2]});
+      },
+      inputs);
 }
 
 TEST(Linear, ActivationGradientsMatchCentralDifferences) {

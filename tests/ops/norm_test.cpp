@@ -27,10 +27,11 @@ TEST_P(NormTest, GradientsMatchCentralDifferences) {
       inputs);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, NormTest,
-                         ::testing::Values(NormCase{NormKind::layer, true, true}, NormCase{NormKind::layer, true, false},
-                                           NormCase{NormKind::layer, false, true}, NormCase{NormKind::layer, false, false},
-                                           NormCase{NormKind::rms, true, false}, NormCase{NormKind::rms, false, false}));
+INSTANTIATE_TEST_SUITE_P(
+    All, NormTest,
+    ::testing::Values(NormCase{NormKind::layer, true, true}, NormCase{NormKind::layer, true, false},
+                      NormCase{NormKind::layer, false, true}, NormCase{NormKind::layer, false, false},
+                      NormCase{NormKind::rms, true, false}, NormCase{NormKind::rms, false, false}));
 
 }  // namespace
 }  // namespace longhaul

@@ -62,8 +62,8 @@ inline void expect_near(const Tensor& got, const std::vector<double>& wanted, do
 
 // Compares autograd with central differences in double. `inputs` are double leaves; the function's output is weighted by fixed
 // random numbers into a scalar.
-inline void expect_gradients(const std::function<Tensor(const std::vector<Tensor>&)>& function, std::vector<Tensor> inputs,
-                             double tolerance = 1e-7) {
+inline void expect_gradients(const std::function<Tensor(const std::vector<Tensor>&)>& function,
+                             std::vector<Tensor> inputs, double tolerance = 1e-7) {
   for (Tensor& input : inputs) input = input.detach().clone().set_requires_grad(true);
   const Tensor output = function(inputs);
   const Tensor weights = randn(output.sizes().vec(), at::kDouble, 99);

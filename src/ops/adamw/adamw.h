@@ -15,7 +15,8 @@ double global_norm(const std::vector<Tensor>& gradients);
 
 // One step on tensors that share their options: parameters, gradients and moments are updated lists of equal length, `step` is
 // the number of this step from 1. Gradients are multiplied by `gradient_scale` first (clipping: max_norm / (norm + 1e-6), at most 1).
-void adamw_step(const std::vector<Tensor>& parameters, const std::vector<Tensor>& gradients, const std::vector<Tensor>& first_moments,
-                const std::vector<Tensor>& second_moments, int64_t step, const AdamWOptions& options, double gradient_scale = 1);
+void adamw_step(const std::vector<Tensor>& parameters, const std::vector<Tensor>& gradients,
+                const std::vector<Tensor>& first_moments, const std::vector<Tensor>& second_moments, int64_t step,
+                const AdamWOptions& options, double gradient_scale = 1);
 
 }  // namespace longhaul

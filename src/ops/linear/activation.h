@@ -1,12 +1,21 @@
 // Activations without autograd: what linear.cpp calls.
 #pragma once
+#include <cstdint>
+
 #include "ops/linear/linear.h"
 #include "ops/tensor.h"
 
 namespace longhaul {
 
+// Of x's shape and dtype.
 Tensor activate_forward(const Tensor& x, Activation activation);
-// The gradient of x from that of activate(x).
-Tensor activate_backward(const Tensor& grad, const Tensor& x, Activation activation);
+
+// Fills dx from grad, the gradient of activate(x); dx may be grad. Returns activate(x) if `value`, else an undefined tensor:
+// both come from one exponential.
+Tensor activate_backward(const Tensor& dx, const Tensor& grad, const Tensor& x, Activation activation, bool value);
+
+// The CPU's pass over f32 numbers, gelu_tanh and silu only: y = activate(x) unless y is null, dx = grad times the slope unless
+// dx is null. dx may be grad.
+void activate_cpu(Activation activation, int64_t count, const float* x, float* y, const float* grad, float* dx);
 
 }  // namespace longhaul

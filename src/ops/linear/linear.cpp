@@ -1,9 +1,10 @@
 // Checks and gradients of the matrix products and of what is fused in front of them.
 #include "ops/linear/linear.h"
 
-#include <torch/csrc/autograd/custom_function.h>
-
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/sum.h>
+#include <ATen/ops/zeros.h>
 
 #include "base/error.h"
 #include "ops/linear/activation.h"
@@ -17,55 +18,58 @@ using torch::autograd::AutogradContext;
 using torch::autograd::tensor_list;
 
 // What happens to x before it is multiplied; computed again in backward.
-struct Prologue {
-  enum class Kind { none, norm, activation } kind = Kind::none;
-  Norm norm;
-  Activation activation = Activation::relu;
+enum class Prologue : int64_t { none, norm, activation };
 
-  Tensor forward(const Tensor& x) const {
-    if (kind == Kind::norm) return normalize_forward(x, norm);
-    return kind == Kind::activation ? activate_forward(x, activation) : x;
-  }
-};
-
-// The plain values of a Prologue and a Linear, in a form that autograd can keep.
+// The plain values of a call, in a form that autograd can keep.
 struct Plan {
-  Prologue::Kind kind;
-  NormKind norm_kind;
-  double eps;
-  Activation activation;
+  Prologue prologue;
   ComputeType compute;
+  Activation activation = Activation::relu;
+  NormKind norm_kind = NormKind::layer;
+  double eps = 0;
 
   void save(AutogradContext* context) const {
-    context->saved_data["plan"] = std::vector<int64_t>{static_cast<int64_t>(kind), static_cast<int64_t>(norm_kind),
-                                                       static_cast<int64_t>(activation), static_cast<int64_t>(compute)};
+    context->saved_data["plan"] =
+        std::vector<int64_t>{static_cast<int64_t>(prologue), static_cast<int64_t>(compute),
+                             static_cast<int64_t>(activation), static_cast<int64_t>(norm_kind)};
     context->saved_data["eps"] = eps;
   }
   static Plan load(AutogradContext* context) {
     const auto numbers = context->saved_data["plan"].toIntVector();
-    return {static_cast<Prologue::Kind>(numbers[0]), static_cast<NormKind>(numbers[1]),
-            context->saved_data["eps"].toDouble(), static_cast<Activation>(numbers[2]),
-            static_cast<ComputeType>(numbers[3])};
-  }
-  Prologue prologue(const Tensor& norm_weight, const Tensor& norm_bias) const {
-    return {kind, {norm_kind, norm_weight, norm_bias, eps}, activation};
+    return {static_cast<Prologue>(numbers[0]), static_cast<ComputeType>(numbers[1]),
+            static_cast<Activation>(numbers[2]), static_cast<NormKind>(numbers[3]),
+            context->saved_data["eps"].toDouble()};
   }
 };
 
 bool wanted(const Tensor& tensor) { return tensor.defined() && tensor.requires_grad(); }
 std::optional<Tensor> optional(const Tensor& tensor) { return tensor.defined() ? std::optional(tensor) : std::nullopt; }
+void accumulate(Tensor& sum, const Tensor& share) { sum = sum.defined() && share.defined() ? sum.add_(share) : share; }
+
+// Rows that go through prologue and product together: what lies between them stays small, whatever T is.
+int64_t block_rows(const Plan& plan, const Tensor& x) {
+  constexpr int64_t kBlockBytes = 8 << 20, kFewestRows = 512;  // products of fewer rows are slower
+  if (plan.prologue == Prologue::none) return std::max<int64_t>(x.size(0), 1);
+  return std::max(kFewestRows, kBlockBytes / (x.size(1) * x.element_size()));
+}
 
 // x, weight, optional bias, optional norm weight, optional norm bias -> prologue(x) weight^T + bias.
 struct LinearFunction : torch::autograd::Function<LinearFunction> {
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight,
                         const std::optional<Tensor>& bias, const std::optional<Tensor>& norm_weight,
                         const std::optional<Tensor>& norm_bias, const Plan& plan) {
-    const Prologue prologue = plan.prologue(norm_weight.value_or(Tensor()), norm_bias.value_or(Tensor()));
-    context->save_for_backward({x, weight, bias.value_or(Tensor()), prologue.norm.weight, prologue.norm.bias});
+    const Norm norm{plan.norm_kind, norm_weight.value_or(Tensor()), norm_bias.value_or(Tensor()), plan.eps};
+    context->save_for_backward({x, weight, bias.value_or(Tensor()), norm.weight, norm.bias});
     plan.save(context);
-    const at::ScalarType type = product_type(x, plan.compute);
-    Tensor y = product(prologue.forward(x).to(type), weight.to(type).t());
-    if (bias) y.add_(*bias);
+    const at::ScalarType type = product_type(x, plan.compute), sums = type == at::kDouble ? at::kDouble : at::kFloat;
+    const Tensor factor = operand(weight, type), y = at::empty({x.size(0), weight.size(0)}, x.options().dtype(sums));
+    for (int64_t begin = 0, block = block_rows(plan, x); begin < x.size(0); begin += block) {
+      const int64_t count = std::min(block, x.size(0) - begin);
+      Tensor input = x.narrow(0, begin, count);
+      if (plan.prologue == Prologue::norm) input = normalize_forward(input, norm);
+      if (plan.prologue == Prologue::activation) input = activate_forward(input, plan.activation);
+      affine_into(y.narrow(0, begin, count), operand(input, type), factor, bias.value_or(Tensor()));
+    }
     return y.to(x.scalar_type());
   }
 
@@ -73,22 +77,32 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     const auto saved = context->get_saved_variables();
     const Tensor &x = saved[0], &weight = saved[1], &bias = saved[2];
     const Plan plan = Plan::load(context);
-    const Prologue prologue = plan.prologue(saved[3], saved[4]);
-    const at::ScalarType type = product_type(x, plan.compute);
-    const Tensor grad = grads[0].to(type);
+    const Norm norm{plan.norm_kind, saved[3], saved[4], plan.eps};
+    const at::ScalarType type = product_type(x, plan.compute), sums = type == at::kDouble ? at::kDouble : at::kFloat;
+    const bool norm_wanted = wanted(norm.weight) || wanted(norm.bias), input_wanted = x.requires_grad() || norm_wanted;
     tensor_list out(6);
-    if (wanted(weight)) {
-      out[1] = product(grad.t(), prologue.forward(x).to(type)).to(weight.scalar_type());
-    }
+    if (input_wanted) out[0] = at::empty(x.sizes(), x.options().dtype(sums));
+    if (wanted(weight)) out[1] = at::zeros(weight.sizes(), x.options().dtype(sums));
     if (wanted(bias)) out[2] = grads[0].sum(0).to(bias.scalar_type());
-    const bool norm_wanted = wanted(saved[3]) || wanted(saved[4]);
-    if (!x.requires_grad() && !norm_wanted) return out;
-    const Tensor inner = product(grad, weight.to(type)).to(x.scalar_type());
-    if (plan.kind == Prologue::Kind::norm) {
-      const NormGradients gradients = normalize_backward(inner, x, prologue.norm, norm_wanted);
-      out[0] = gradients.x, out[3] = gradients.weight, out[4] = gradients.bias;
-    } else {
-      out[0] = plan.kind == Prologue::Kind::activation ? activate_backward(inner, x, plan.activation) : inner;
+    const Tensor factor = input_wanted ? operand(weight, type) : Tensor();
+    for (int64_t begin = 0, block = block_rows(plan, x); begin < x.size(0); begin += block) {
+      const int64_t count = std::min(block, x.size(0) - begin);
+      const Tensor grad = operand(grads[0].narrow(0, begin, count), type);
+      Tensor input = x.narrow(0, begin, count), inner;
+      if (input_wanted) product_into(inner = out[0].narrow(0, begin, count), grad, factor);
+      if (plan.prologue == Prologue::activation) {
+        input = input_wanted ? activate_backward(inner, inner, input, plan.activation, wanted(weight))
+                             : activate_forward(input, plan.activation);
+      } else if (plan.prologue == Prologue::norm) {
+        const Tensor normal = wanted(weight) ? normalize_forward(input, norm) : Tensor();
+        if (input_wanted) {
+          const NormGradients gradients = normalize_backward(inner, inner, input, norm, norm_wanted);
+          accumulate(out[3], gradients.weight);
+          accumulate(out[4], gradients.bias);
+        }
+        input = normal;
+      }
+      if (wanted(weight)) product_into(out[1], grad.t(), operand(input, type), begin == 0 ? 0 : 1);
     }
     return out;
   }
@@ -102,15 +116,16 @@ struct ActivationFunction : torch::autograd::Function<ActivationFunction> {
   }
   static tensor_list backward(AutogradContext* context, tensor_list grads) {
     const auto activation = static_cast<Activation>(context->saved_data["activation"].toInt());
-    return {activate_backward(grads[0], context->get_saved_variables()[0], activation), Tensor()};
+    const Tensor x = context->get_saved_variables()[0], dx = at::empty_like(x);
+    activate_backward(dx, grads[0], x, activation, /*value=*/false);
+    return {dx, Tensor()};
   }
 };
 
 Tensor apply(const char* op, const Tensor& x, const Linear& layer, const Norm& norm, const Plan& plan) {
   check(x.dim() == 2 && x.is_floating_point(), op, ": x must be floating [T, in], got ", Shown{x});
   check(layer.weight.defined() && layer.weight.dim() == 2 && layer.weight.size(1) == x.size(1), op,
-        ": weight must be [out, in] with in = ", x.size(1), ", got ",
-        Shown{layer.weight});
+        ": weight must be [out, in] with in = ", x.size(1), ", got ", Shown{layer.weight});
   check(!layer.bias.defined() || (layer.bias.dim() == 1 && layer.bias.size(0) == layer.weight.size(0)), op,
         ": bias must be [out] = [", layer.weight.size(0), "], got ", Shown{layer.bias});
   return LinearFunction::apply(x, layer.weight, optional(layer.bias), optional(norm.weight), optional(norm.bias), plan);
@@ -119,12 +134,12 @@ Tensor apply(const char* op, const Tensor& x, const Linear& layer, const Norm& n
 }  // namespace
 
 Tensor linear(const Tensor& x, const Linear& layer, ComputeType compute) {
-  return apply("linear", x, layer, {}, {Prologue::Kind::none, {}, 0, {}, compute});
+  return apply("linear", x, layer, {}, {Prologue::none, compute});
 }
 
 Tensor norm_linear(const Tensor& x, const Norm& norm, const Linear& layer, ComputeType compute) {
   check_norm("norm_linear", x, norm);
-  return apply("norm_linear", x, layer, norm, {Prologue::Kind::norm, norm.kind, norm.eps, {}, compute});
+  return apply("norm_linear", x, layer, norm, {Prologue::norm, compute, {}, norm.kind, norm.eps});
 }
 
 Tensor activate(const Tensor& x, Activation activation) {
@@ -133,7 +148,7 @@ Tensor activate(const Tensor& x, Activation activation) {
 }
 
 Tensor activation_linear(const Tensor& x, Activation activation, const Linear& layer, ComputeType compute) {
-  return apply("activation_linear", x, layer, {}, {Prologue::Kind::activation, {}, 0, activation, compute});
+  return apply("activation_linear", x, layer, {}, {Prologue::activation, compute, activation});
 }
 
 }  // namespace longhaul

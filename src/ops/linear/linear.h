@@ -21,6 +21,7 @@ Tensor norm_linear(const Tensor& x, const Norm& norm, const Linear& layer, Compu
 enum class Activation { gelu_tanh, gelu, relu, silu };
 Tensor activate(const Tensor& x, Activation activation);
 // linear(activate(x)): saves x, recomputes the activation in backward.
-Tensor activation_linear(const Tensor& x, Activation activation, const Linear& layer, ComputeType compute = ComputeType::f32);
+Tensor activation_linear(const Tensor& x, Activation activation, const Linear& layer,
+                         ComputeType compute = ComputeType::f32);
 
 }  // namespace longhaul

@@ -5,13 +5,17 @@
 
 namespace longhaul {
 
-// The type the operands of a product with x are rounded to.
+// The type that the operands of a product with x are rounded to.
 at::ScalarType product_type(const Tensor& x, ComputeType compute);
 
-// a [M, K] b [K, N] -> [M, N], both of the same type. bf16 operands: the sums are f32 and so is the result.
-Tensor product(const Tensor& a, const Tensor& b);
+// x rounded to `type` and held in the type that this machine multiplies: bf16 numbers are held as f32 where the hardware has no
+// bf16 product. The functions below take operands of this kind, both of one type.
+Tensor operand(const Tensor& x, at::ScalarType type);
 
-// out [M, N] = beta out + alpha a b; out is of the type product() returns. beta 0 ignores what is in out.
-void product_into(const Tensor& out, const Tensor& a, const Tensor& b, double alpha = 1, double beta = 0);
+// out [M, N] = beta out + a [M, K] b [K, N]; out is f32, or double for double operands. beta 0 ignores what is in out.
+void product_into(const Tensor& out, const Tensor& a, const Tensor& b, double beta = 0);
+
+// out [T, out] = x [T, in] weight^T + bias; weight [out, in], bias [out] or undefined.
+void affine_into(const Tensor& out, const Tensor& x, const Tensor& weight, const Tensor& bias);
 
 }  // namespace longhaul

@@ -28,17 +28,18 @@ int64_t block_tokens(int64_t tokens, int64_t vocabulary, int64_t element_size) {
 at::ScalarType sum_type(const Tensor& x) { return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
 
 void check_head(const char* op, const Tensor& x, const LogitHead& head) {
-  check(x.dim() == 2 && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16 || x.scalar_type() == at::kDouble),
+  check(x.dim() == 2 &&
+            (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16 || x.scalar_type() == at::kDouble),
         op, ": x must be [T, C] of float, bfloat16 or double, got ", Shown{x});
   check(head.weight.defined() && head.weight.dim() == 2 && head.weight.size(1) == x.size(1) && head.weight.size(0) >= 1,
-        op, ": weight must be [V, C] with C = ", x.size(1), ", got ",
-        Shown{head.weight});
+        op, ": weight must be [V, C] with C = ", x.size(1), ", got ", Shown{head.weight});
   check(!head.bias.defined() || (head.bias.dim() == 1 && head.bias.size(0) == head.weight.size(0)), op,
         ": bias must be [V] = [", head.weight.size(0), "], got ", Shown{head.bias});
   check(head.soft_cap >= 0, op, ": soft_cap must not be negative, got ", head.soft_cap);
 }
 
-void check_targets(const char* op, const Tensor& x, const LogitHead& head, const Tensor& targets, int64_t ignore_index) {
+void check_targets(const char* op, const Tensor& x, const LogitHead& head, const Tensor& targets,
+                   int64_t ignore_index) {
   check_head(op, x, head);
   check(targets.dim() == 1 && targets.size(0) == x.size(0) && targets.scalar_type() == at::kLong, op,
         ": targets must be int64 [T] = [", x.size(0), "], got ", Shown{targets});
@@ -63,7 +64,7 @@ LossAndGradients loss_and_gradients(const Tensor& x, const LogitHead& head, cons
                                     const Wanted& wanted) {
   const int64_t tokens = x.size(0), vocabulary = head.weight.size(0);
   const auto sums = x.options().dtype(sum_type(x)).requires_grad(false);
-  const Tensor weight = head.weight.to(x.scalar_type());
+  const Tensor weight = operand(head.weight, x.scalar_type());
   const int64_t block = block_tokens(tokens, vocabulary, c10::elementSize(sum_type(x)));
   LossAndGradients out;
   out.loss = at::zeros({}, sums.dtype(at::kDouble));
@@ -73,13 +74,15 @@ LossAndGradients loss_and_gradients(const Tensor& x, const LogitHead& head, cons
   const Tensor buffer = at::empty({block, vocabulary}, sums);
   for (int64_t begin = 0; begin < tokens; begin += block) {
     const int64_t count = std::min(block, tokens - begin);
-    const Tensor rows = buffer.narrow(0, 0, count), x_block = x.narrow(0, begin, count);
-    product_into(rows, x_block, weight.t());
-    const RowScores scores = softmax_rows_(rows, head, targets.narrow(0, begin, count), ignore_index, wanted.any(), false);
+    const Tensor rows = buffer.narrow(0, 0, count), x_block = operand(x.narrow(0, begin, count), x.scalar_type());
+    affine_into(rows, x_block, weight, head.bias);
+    const RowScores scores =
+        softmax_rows_(rows, head, targets.narrow(0, begin, count), ignore_index, wanted.any(), false);
     out.loss.sub_(scores.log_prob.sum());
-    const Tensor gradient = rows.to(x.scalar_type());
+    if (!wanted.any()) continue;
+    const Tensor gradient = operand(rows, x.scalar_type());
     if (wanted.x) product_into(out.x.narrow(0, begin, count), gradient, weight);
-    if (wanted.weight) product_into(out.weight, gradient.t(), x_block, 1, 1);
+    if (wanted.weight) product_into(out.weight, gradient.t(), x_block, 1);
     if (wanted.bias) out.bias.add_(rows.sum(0));
   }
   return out;
@@ -99,14 +102,18 @@ struct CrossEntropyFunction : torch::autograd::Function<CrossEntropyFunction> {
     return out.loss;
   }
 
+  // The factor goes into the gradients themselves, which are then given away: a copy of the weight's would double the memory.
   static tensor_list backward(AutogradContext* context, tensor_list grads) {
+    check(context->saved_data.count("x") == 1,
+          "linear_cross_entropy: a second backward of one loss; its gradients are gone");
     tensor_list out(7);
     int place = 0;
     for (const char* name : {"x", "weight", "bias"}) {
       Tensor gradient = context->saved_data[name].toTensor();
-      if (gradient.defined()) out[place] = gradient * grads[0].to(gradient.scalar_type());
-      ++place;
+      if (gradient.defined() && grads[0].item<double>() != 1) gradient.mul_(grads[0]);
+      out[place++] = gradient;
     }
+    context->saved_data.clear();
     return out;
   }
 };
@@ -128,14 +135,14 @@ TokenScores score_targets(const Tensor& x, const LogitHead& head, const Tensor& 
   const at::NoGradGuard no_grad;
   const int64_t tokens = x.size(0), vocabulary = head.weight.size(0);
   const auto sums = x.options().dtype(sum_type(x));
-  const Tensor weight = head.weight.to(x.scalar_type());
+  const Tensor weight = operand(head.weight, x.scalar_type());
   const int64_t block = block_tokens(tokens, vocabulary, c10::elementSize(sum_type(x)));
   const Tensor buffer = at::empty({block, vocabulary}, sums);
   const TokenScores out{at::empty({tokens}, sums.dtype(at::kDouble)), at::empty({tokens}, sums.dtype(at::kLong))};
   for (int64_t begin = 0; begin < tokens; begin += block) {
     const int64_t count = std::min(block, tokens - begin);
     const Tensor rows = buffer.narrow(0, 0, count);
-    product_into(rows, x.narrow(0, begin, count), weight.t());
+    affine_into(rows, operand(x.narrow(0, begin, count), x.scalar_type()), weight, head.bias);
     const RowScores scores = softmax_rows_(rows, head, targets.narrow(0, begin, count), ignore_index, false, true);
     out.log_prob.narrow(0, begin, count).copy_(scores.log_prob);
     out.rank.narrow(0, begin, count).copy_(scores.rank);
@@ -146,7 +153,8 @@ TokenScores score_targets(const Tensor& x, const LogitHead& head, const Tensor& 
 Tensor logits(const Tensor& x, const LogitHead& head) {
   check_head("logits", x, head);
   const at::NoGradGuard no_grad;
-  const Tensor rows = product(x, head.weight.to(x.scalar_type()).t());
+  const Tensor rows = at::empty({x.size(0), head.weight.size(0)}, x.options().dtype(sum_type(x)));
+  affine_into(rows, operand(x, x.scalar_type()), operand(head.weight, x.scalar_type()), head.bias);
   finish_logits_(rows, head);
   return rows;
 }

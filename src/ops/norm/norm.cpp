@@ -4,9 +4,11 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/mean.h>
 #include <ATen/ops/rsqrt.h>
 #include <ATen/ops/sum.h>
+#include <ATen/ops/zeros_like.h>
 
 #include "base/error.h"
 #include "ops/norm/norm_kernels.h"
@@ -42,12 +44,32 @@ struct NormFunction : torch::autograd::Function<NormFunction> {
     const auto saved = context->get_saved_variables();
     const Norm norm{static_cast<NormKind>(context->saved_data["kind"].toInt()), saved[1], saved[2],
                     context->saved_data["eps"].toDouble()};
-    const bool parameters_wanted = (norm.weight.defined() && norm.weight.requires_grad()) ||
-                                   (norm.bias.defined() && norm.bias.requires_grad());
-    const NormGradients out = normalize_backward(grads[0], saved[0], norm, parameters_wanted);
-    return {out.x, out.weight, out.bias, Tensor(), Tensor()};
+    const bool parameters_wanted =
+        (norm.weight.defined() && norm.weight.requires_grad()) || (norm.bias.defined() && norm.bias.requires_grad());
+    const Tensor dx = at::empty(saved[0].sizes(), saved[0].options());
+    const NormGradients out = normalize_backward(dx, grads[0], saved[0], norm, parameters_wanted);
+    return {dx, out.weight, out.bias, Tensor(), Tensor()};
   }
 };
+
+bool fast(const Tensor& tensor) {
+  return !tensor.defined() || (tensor.is_cpu() && tensor.scalar_type() == at::kFloat && tensor.stride(-1) == 1);
+}
+
+bool fast(const Tensor& x, const Norm& norm) { return fast(x) && fast(norm.weight) && fast(norm.bias); }
+
+const float* data(const Tensor& tensor) { return tensor.defined() ? tensor.const_data_ptr<float>() : nullptr; }
+
+NormTask task_of(const Tensor& x, const Norm& norm) {
+  return {norm.kind == NormKind::layer,
+          static_cast<float>(norm.eps),
+          x.size(0),
+          x.size(1),
+          data(x),
+          x.stride(0),
+          data(norm.weight),
+          data(norm.bias)};
+}
 
 std::optional<Tensor> optional(const Tensor& tensor) { return tensor.defined() ? std::optional(tensor) : std::nullopt; }
 
@@ -63,7 +85,7 @@ void check_norm(const char* op, const Tensor& x, const Norm& norm) {
   check(norm.kind == NormKind::layer || !norm.bias.defined(), op, ": an RMS norm has no bias");
 }
 
-Tensor normalize_forward(const Tensor& x, const Norm& norm) {
+Tensor normalize_forward_aten(const Tensor& x, const Norm& norm) {
   Tensor y = standardize(x, norm).x;
   if (norm.weight.defined()) y = y * norm.weight;
   if (norm.bias.defined()) y = y + norm.bias;
@@ -71,7 +93,8 @@ Tensor normalize_forward(const Tensor& x, const Norm& norm) {
 }
 
 // With n = (x - mean) * scale and g = grad * weight: dx = scale (g - mean(g) - n mean(g n)); RMS has no mean(g).
-NormGradients normalize_backward(const Tensor& grad, const Tensor& x, const Norm& norm, bool parameters_wanted) {
+NormGradients normalize_backward_aten(const Tensor& dx, const Tensor& grad, const Tensor& x, const Norm& norm,
+                                      bool parameters_wanted) {
   const Normalized normalized = standardize(x, norm);
   Tensor wide = grad.to(normalized.x.scalar_type());
   NormGradients out;
@@ -82,7 +105,32 @@ NormGradients normalize_backward(const Tensor& grad, const Tensor& x, const Norm
   if (norm.weight.defined()) wide = wide * norm.weight;
   Tensor inner = wide - normalized.x * (wide * normalized.x).mean(-1, true);
   if (norm.kind == NormKind::layer) inner = inner - wide.mean(-1, true);
-  out.x = (inner * normalized.scale).to(x.scalar_type());
+  dx.copy_(inner * normalized.scale);
+  return out;
+}
+
+Tensor normalize_forward(const Tensor& x, const Norm& norm) {
+  if (!fast(x, norm)) return normalize_forward_aten(x, norm);
+  Tensor y = at::empty(x.sizes(), x.options());
+  NormTask task = task_of(x, norm);
+  task.y = y.mutable_data_ptr<float>();
+  normalize_cpu(task);
+  return y;
+}
+
+NormGradients normalize_backward(const Tensor& dx, const Tensor& grad, const Tensor& x, const Norm& norm,
+                                 bool parameters_wanted) {
+  if (!fast(x, norm) || !fast(grad) || !fast(dx)) return normalize_backward_aten(dx, grad, x, norm, parameters_wanted);
+  NormGradients out;
+  if (parameters_wanted && norm.weight.defined()) out.weight = at::zeros_like(norm.weight);
+  if (parameters_wanted && norm.bias.defined()) out.bias = at::zeros_like(norm.bias);
+  NormTask task = task_of(x, norm);
+  task.dy = data(grad);
+  task.dy_stride = grad.stride(0);
+  task.dx = dx.mutable_data_ptr<float>();
+  task.dx_stride = dx.stride(0);
+  normalize_backward_cpu(task, out.weight.defined() ? out.weight.mutable_data_ptr<float>() : nullptr,
+                         out.bias.defined() ? out.bias.mutable_data_ptr<float>() : nullptr);
   return out;
 }
 

@@ -1,7 +1,8 @@
 // Checks, dispatch and gradient of the rotation.
 #include "ops/rotary/rotary.h"
 
-#include <torch/csrc/autograd/custom_function.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
 
 #include "base/error.h"
 #include "ops/rotary/rotary_kernels.h"
@@ -20,7 +21,7 @@ struct RotaryFunction : torch::autograd::Function<RotaryFunction> {
     context->saved_data["layout"] = static_cast<int64_t>(layout);
     context->saved_data["heads"] = heads;
     context->saved_data["head_dim"] = head_dim;
-    rotate(x, heads, head_dim, {cos, sin, layout}, /*inverse=*/false);
+    rotate(x, x, heads, head_dim, {cos, sin, layout}, /*inverse=*/false);
     return x;
   }
 
@@ -28,13 +29,44 @@ struct RotaryFunction : torch::autograd::Function<RotaryFunction> {
   static tensor_list backward(AutogradContext* context, tensor_list grads) {
     const auto saved = context->get_saved_variables();
     const Rotation rotation{saved[0], saved[1], static_cast<RotaryLayout>(context->saved_data["layout"].toInt())};
-    Tensor grad = grads[0].clone(at::MemoryFormat::Contiguous);  // autograd may share the one that it passes
-    rotate(grad, context->saved_data["heads"].toInt(), context->saved_data["head_dim"].toInt(), rotation, true);
+    Tensor grad =
+        at::empty(grads[0].sizes(), grads[0].options());  // not in place: autograd may share the one that it passes
+    rotate(grad, grads[0], context->saved_data["heads"].toInt(), context->saved_data["head_dim"].toInt(), rotation,
+           true);
     return {grad, Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
   }
 };
 
+bool fast(const Tensor& tensor) {
+  return tensor.is_cpu() && tensor.scalar_type() == at::kFloat && tensor.stride(1) == 1;
+}
+
 }  // namespace
+
+void rotate_aten(const Tensor& to, const Tensor& from, int64_t heads, int64_t head_dim, const Rotation& rotation,
+                 bool inverse) {
+  if (!to.is_same(from)) to.copy_(from);
+  const int64_t half = rotation.cos.size(1);
+  const Tensor cos = rotation.cos.unsqueeze(1), sin = inverse ? -rotation.sin.unsqueeze(1) : rotation.sin.unsqueeze(1);
+  const Tensor view = to.narrow(1, 0, heads * head_dim).unflatten(1, {heads, head_dim}).narrow(2, 0, 2 * half);
+  const bool interleaved = rotation.layout == RotaryLayout::interleaved;
+  const Tensor pairs = view.unflatten(2, interleaved ? at::IntArrayRef({half, 2}) : at::IntArrayRef({2, half}));
+  const int64_t axis = interleaved ? 3 : 2;
+  const Tensor first = pairs.select(axis, 0), second = pairs.select(axis, 1);
+  const Tensor turned = first * cos - second * sin;
+  second.copy_(first * sin + second * cos);
+  first.copy_(turned);
+}
+
+void rotate(const Tensor& to, const Tensor& from, int64_t heads, int64_t head_dim, const Rotation& rotation,
+            bool inverse) {
+  const Tensor &cos = rotation.cos, &sin = rotation.sin;
+  if (!fast(to) || !fast(from) || !fast(cos) || !fast(sin))
+    return rotate_aten(to, from, heads, head_dim, rotation, inverse);
+  rotate_cpu({to.mutable_data_ptr<float>(), to.stride(0), from.const_data_ptr<float>(), from.stride(0), to.size(0),
+              to.size(1), heads, head_dim, cos.const_data_ptr<float>(), sin.const_data_ptr<float>(), cos.stride(0),
+              sin.stride(0), cos.size(1), rotation.layout == RotaryLayout::interleaved, inverse});
+}
 
 Tensor rotate_heads_(Tensor x, int64_t heads, int64_t head_dim, const Rotation& rotation) {
   check(x.dim() == 2 && x.is_floating_point(), "rotary: x must be floating [T, W], got ", Shown{x});

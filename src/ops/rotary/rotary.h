@@ -9,7 +9,8 @@ namespace longhaul {
 enum class RotaryLayout { interleaved /* pairs (2k, 2k+1) */, half /* pairs (k, k + R/2) */ };
 
 struct Rotation {
-  Tensor cos, sin;  // [T, R/2] in the activations' dtype; R <= D dimensions of each head are rotated; undefined: no rotation
+  Tensor cos,
+      sin;  // [T, R/2] in the activations' dtype; R <= D dimensions of each head are rotated; undefined: no rotation
   RotaryLayout layout = RotaryLayout::interleaved;
 };
 
