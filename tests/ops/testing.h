@@ -1,10 +1,15 @@
 // What the ops' tests share: random tensors, the rule for errors, central differences.
 #pragma once
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros_like.h>
+#include <c10/core/Allocator.h>
+#include <c10/util/ThreadLocalDebugInfo.h>
 #include <gtest/gtest.h>
+#include <hwy/targets.h>
 
 #include <cmath>
 #include <functional>
@@ -48,9 +53,11 @@ inline Difference difference(const std::vector<double>& got, const std::vector<d
 }
 
 // The design's rule: errors at most twice those of the plain f32 code, plus 4 units in the last place of the largest entry.
-inline void expect_as_good(const Tensor& got, const std::vector<double>& wanted, const std::vector<double>& plain) {
+// `size`: of the numbers whose difference the result is, where that may vanish.
+inline void expect_as_good(const Tensor& got, const std::vector<double>& wanted, const std::vector<double>& plain,
+                           double size = 0) {
   const Difference ours = difference(values(got), wanted), theirs = difference(plain, wanted);
-  const double ulp = wanted.empty() ? 0 : 4 * ours.scale * std::ldexp(1, -24 + 1);
+  const double ulp = 4 * std::max(ours.scale, size) * std::ldexp(1, -24 + 1);
   EXPECT_LE(ours.largest, 2 * theirs.largest + ulp);
   EXPECT_LE(ours.rms, 2 * theirs.rms + ulp);
 }
@@ -89,5 +96,60 @@ inline void expect_gradients(const std::function<Tensor(const std::vector<Tensor
     }
   }
 }
+
+// While it lives, at::empty gives memory filled with NaN: an output that is not written is seen.
+struct MemoryOfNaN {
+  MemoryOfNaN() {
+    at::globalContext().setDeterministicAlgorithms(true, true);
+    at::globalContext().setDeterministicFillUninitializedMemory(true);
+  }
+  ~MemoryOfNaN() { at::globalContext().setDeterministicAlgorithms(false, false); }
+};
+
+// Runs `body` with the kernels of every instruction set that this machine has.
+inline void for_each_target(const std::function<void()>& body) {
+  for (int64_t target : hwy::SupportedAndGeneratedTargets()) {
+    SCOPED_TRACE(hwy::TargetName(target));
+    hwy::SetSupportedTargetsForTest(target);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+    body();
+  }
+  hwy::SetSupportedTargetsForTest(0);
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+}
+
+// The numbers that `body` returns must be the same bits on 1, 2 and 5 threads.
+inline void expect_same_bits_on_any_thread_count(const std::function<std::vector<Tensor>()>& body) {
+  const int kept = at::get_num_threads();
+  std::vector<std::vector<double>> first;
+  for (int threads : {1, 2, 5}) {
+    at::set_num_threads(threads);
+    std::vector<std::vector<double>> found;
+    for (const Tensor& tensor : body()) found.push_back(values(tensor));
+    if (first.empty()) first = found;
+    EXPECT_TRUE(found == first) << threads << " threads";
+  }
+  at::set_num_threads(kept);
+}
+
+// Bytes that ATen holds on this thread since the meter was made: now, and at most.
+class MemoryMeter {
+ public:
+  MemoryMeter() : guard_(c10::DebugInfoKind::PROFILER_STATE, counter_) {}
+  int64_t now() const { return counter_->now; }
+  int64_t peak() const { return counter_->peak; }
+
+ private:
+  struct Counter : c10::MemoryReportingInfoBase {
+    int64_t now = 0, peak = 0;
+    void reportMemoryUsage(void*, int64_t size, size_t, size_t, c10::Device) override {
+      now += size;
+      peak = std::max(peak, now);
+    }
+    bool memoryProfilingEnabled() const override { return true; }
+  };
+  std::shared_ptr<Counter> counter_ = std::make_shared<Counter>();
+  c10::DebugInfoGuard guard_;
+};
 
 }  // namespace longhaul::testing

@@ -1,11 +1,14 @@
 // AdamW through ATen's fused kernel, which moves 28 bytes a parameter: the memory bound.
 #include "ops/adamw/adamw.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/linalg_vector_norm.h>
 
+#include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "base/error.h"
@@ -65,15 +68,23 @@ void adamw_step(const std::vector<Tensor>& parameters, const std::vector<Tensor>
   check(step >= 1, "adamw: steps count from 1, got ", step);
   check(gradient_scale > 0 && std::isfinite(gradient_scale), "adamw: the gradients' scale must be positive, got ",
         gradient_scale);
-  if (parameters.empty()) return;
   const at::NoGradGuard no_grad;
-  const auto options_f32 = parameters[0].options().dtype(at::kFloat).requires_grad(false);
-  const std::vector<Tensor> steps(parameters.size(), at::full({}, static_cast<double>(step), options_f32));
-  // As in mixed-precision training, ATen divides by this scale.
+  std::vector<Tensor> updated, slopes, first, second;
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    if (!gradients[i].defined()) continue;
+    updated.push_back(parameters[i]);
+    slopes.push_back(gradients[i]);
+    first.push_back(first_moments[i]);
+    second.push_back(second_moments[i]);
+  }
+  if (updated.empty()) return;
+  const auto scalar = updated[0].options().dtype(at::kFloat).requires_grad(false);
+  const std::vector<Tensor> steps(updated.size(), at::full({}, static_cast<double>(step), scalar));
+  // As in mixed-precision training, ATen divides by this scale, and leaves the divided gradients behind.
   std::optional<Tensor> divisor;
-  if (gradient_scale != 1) divisor = at::full({1}, 1 / gradient_scale, options_f32);
-  at::_fused_adamw_(parameters, gradients, first_moments, second_moments, {}, steps, options.lr, options.beta1,
-                    options.beta2, options.weight_decay, options.eps, /*amsgrad=*/false, /*maximize=*/false, divisor);
+  if (gradient_scale != 1) divisor = at::full({1}, 1 / gradient_scale, scalar);
+  at::_fused_adamw_(updated, slopes, first, second, {}, steps, options.lr, options.beta1, options.beta2,
+                    options.weight_decay, options.eps, /*amsgrad=*/false, /*maximize=*/false, divisor);
 }
 
 }  // namespace longhaul

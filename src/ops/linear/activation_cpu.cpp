@@ -1,6 +1,7 @@
 // GELU's tanh form and SiLU, both x sigmoid(u(x)), and their derivatives.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/linear/activation_cpu.cpp"
+#include <ATen/Parallel.h>
 #include <hwy/foreach_target.h>  // must come before highway.h
 
 #include <numbers>

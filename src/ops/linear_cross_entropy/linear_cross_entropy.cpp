@@ -1,13 +1,10 @@
 // The head's losses, a block of tokens at a time.
 #include "ops/linear_cross_entropy/linear_cross_entropy.h"
 
-#include <torch/csrc/autograd/custom_function.h>
-
 #include <ATen/core/grad_mode.h>
-#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "base/error.h"
 #include "ops/linear/product.h"

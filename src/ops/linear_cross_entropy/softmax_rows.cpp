@@ -1,7 +1,6 @@
 // Dispatch of the passes, and the passes as ATen operations.
 #include "ops/linear_cross_entropy/softmax_rows.h"
 
-#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/gather.h>

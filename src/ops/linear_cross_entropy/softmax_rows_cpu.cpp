@@ -2,6 +2,7 @@
 // rows are independent, so that any number of threads gives the same bits.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/linear_cross_entropy/softmax_rows_cpu.cpp"
+#include <ATen/Parallel.h>
 #include <hwy/foreach_target.h>  // must come before highway.h
 
 #include "ops/linear_cross_entropy/softmax_rows.h"

@@ -1,14 +1,12 @@
 // Checks, dispatch and gradient of the normalisations.
 #include "ops/norm/norm.h"
 
-#include <torch/csrc/autograd/custom_function.h>
-
-#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mean.h>
 #include <ATen/ops/rsqrt.h>
 #include <ATen/ops/sum.h>
 #include <ATen/ops/zeros_like.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "base/error.h"
 #include "ops/norm/norm_kernels.h"

@@ -1,6 +1,7 @@
 // Normalisation of f32 rows: one pass over memory forward, one backward with both parameters' gradients.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/norm/norm_cpu.cpp"
+#include <ATen/Parallel.h>
 #include <hwy/foreach_target.h>  // must come before highway.h
 
 #include "ops/norm/norm_kernels.h"

@@ -1,8 +1,8 @@
 // Checks, dispatch and gradient of the rotation.
 #include "ops/rotary/rotary.h"
 
-#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "base/error.h"
 #include "ops/rotary/rotary_kernels.h"

@@ -1,6 +1,7 @@
 // The rotation of f32 rows in one pass over memory.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/rotary/rotary_cpu.cpp"
+#include <ATen/Parallel.h>
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
 
