@@ -2,12 +2,15 @@
 PREFIX ?= /usr/local
 GOLDEN ?= ../shared/golden
 
-.PHONY: help setup build test golden fuzz install clean
+.PHONY: help setup build test golden demo bench soak fuzz install clean
 
 help:
+	@echo "make demo                 build, train three small GPTs, measure them past their training length, report"
 	@echo "make test                 build, run every test"
 	@echo "make build                build/release/bin/longhaul"
-	@echo "make golden GOLDEN=DIR    compare with a folder of reference fixtures"
+	@echo "make golden GOLDEN=DIR    compare with a folder of reference fixtures ($(GOLDEN))"
+	@echo "make bench                speed and memory beside PyTorch, into docs/results/"
+	@echo "make soak                 kill and resume, then fuzzing; long"
 	@echo "make fuzz                 every fuzz target for LH_FUZZ_SECONDS (60)"
 	@echo "make install PREFIX=DIR   program, library, headers ($(PREFIX))"
 	@echo "make setup, make clean"
@@ -23,6 +26,15 @@ test:
 
 golden:
 	@tools/golden.sh "$(GOLDEN)"
+
+demo:
+	@tools/demo.sh
+
+bench:
+	@tools/bench.sh
+
+soak:
+	@tools/soak.sh
 
 fuzz:
 	@tools/fuzz.sh

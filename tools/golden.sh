@@ -8,6 +8,5 @@ if [ ! -d "$folder" ]; then
   [ "${2:-}" = optional ] && [ "${CI:-}" != true ] && exit 0
   exit 2
 fi
-folder=$(cd "$folder" && pwd)
-tools/build.sh release golden_tests > /dev/null
-LH_GOLDEN=$folder build/release/tests/golden_tests --gtest_brief=1
+tools/build.sh release golden_tests
+build/release/tests/golden_tests "$folder"

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 tools/build.sh release
 log=build/release/ctest.log
 status=0
-ctest --test-dir build/release --label-exclude golden --parallel 2 --output-on-failure --no-tests=error 2>&1 | tee "$log" || status=1
+ctest --test-dir build/release --parallel 2 --output-on-failure --no-tests=error 2>&1 | tee "$log" || status=1
 echo
 tools/golden.sh "${1:-../shared/golden}" optional || status=1
 echo

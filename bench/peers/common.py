@@ -27,13 +27,13 @@ def parser(doc, threads=(1, 2)):
 
 
 def drive(script, args, cells, run_cell):
-    """Parent: spawns one child per cell. Child (--cell): runs it."""
+    """Parent: spawns one child per cell. Child (--cell): runs it. A cell has bench, peer, shape and what the script adds."""
     if args.cell:
         return run_cell(json.loads(args.cell), args)
     words = [w for w in args.only.split(",") if w]
     for cell in cells:
         for threads in args.threads:
-            text = json.dumps({**cell, "threads": threads}, sort_keys=True)
+            text = json.dumps({**cell, "threads": threads})
             if not all(w in text for w in words):
                 continue
             if args.list:
@@ -96,11 +96,11 @@ def timed(fn, repeats, warmup=1, budget=60.0):
 CPU = []      # processor seconds of the repeats of the latest timed(), all threads together
 
 
-def emit(bench, peer, version, shape, threads, tokens, times, flops=None, **extra):
-    """One JSON line. `flops` is the work of one repeat; `gflop_per_s` uses the best repeat."""
-    best = min(times)
-    row = {"bench": bench, "peer": peer, "version": version, "shape": shape, "threads": threads, "tokens": tokens,
-           "seconds_min": round(best, 5), "seconds_med": round(statistics.median(times), 5), "repeats": len(times),
+def emit(cell, version, tokens, times, flops=None, **extra):
+    """One JSON line: the cell's keys, then what was measured. `flops` is the work of one repeat; rates use the best repeat."""
+    best, threads = min(times), cell["threads"]
+    row = {**cell, "version": version, "tokens": tokens, "seconds_min": round(best, 5),
+           "seconds_med": round(statistics.median(times), 5), "repeats": len(times),
            "tok_per_s": round(tokens / best, 2) if tokens else None,
            "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6)}
     if flops:

@@ -14,13 +14,13 @@ def run_cell(cell, args):
     import torch.nn.functional as F
     torch.set_num_threads(cell["threads"])
     torch.manual_seed(1)
-    kind, t, peer, extra = cell["op"], cell.get("T", 0), cell["peer"], {}
-    version, tokens, grad = f"torch {torch.__version__}", t, cell.get("grad", False)
+    kind, peer, shape = cell["bench"], cell["peer"], cell["shape"]
+    t, grad, extra = shape.get("T", 0), shape.get("grad", False), {}
     rand = lambda *s: torch.randn(*s, requires_grad=grad)
     if kind == "gemm":
-        n, dtype = cell["n"], getattr(torch, cell["dtype"])
+        n, dtype = shape["n"], getattr(torch, shape["dtype"])
         x, w = torch.randn(n, n).to(dtype), torch.randn(n, n).to(dtype)
-        fn, flops, tokens = lambda: x @ w, 2 * n ** 3, n
+        fn, flops, t = lambda: x @ w, 2 * n ** 3, n
     elif kind == "sdpa":
         q, k, v = rand(1, 12, t, 64), rand(1, 12, t, 64), rand(1, 12, t, 64)
         fn = lambda: F.scaled_dot_product_attention(q, k, v, is_causal=True)
@@ -28,7 +28,7 @@ def run_cell(cell, args):
             i = torch.arange(t)
             slope = 2.0 ** (-8 * torch.arange(1, 13) / 12)
             mask = (slope[:, None, None] * (i[None, :] - i[:, None])).masked_fill(i[None, :] > i[:, None], -1e30)
-            mask = mask[None].requires_grad_(grad and cell.get("mask_grad", False))
+            mask = mask[None].requires_grad_(grad and shape.get("mask_grad", False))
             fn = lambda: F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         flops = 2 * 2 * 12 * 64 * t * (t + 1) // 2 * (3.5 if grad else 1)
     elif kind == "xent":
@@ -43,8 +43,19 @@ def run_cell(cell, args):
     run = (lambda: fn().sum().backward()) if grad else fn
     with torch.inference_mode(not grad):
         times = timed(run, args.repeats, 1, 40)
-    emit("op/" + kind, peer, version, {k: v for k, v in cell.items() if k not in ("op", "peer", "threads")},
-         cell["threads"], tokens, times, flops, **extra)
+    emit(cell, f"torch {torch.__version__}", t, times, flops, **extra)
+
+
+def all_cells():
+    cell = lambda bench, peer, **shape: dict(bench=bench, peer=peer, shape=shape)
+    yield from (cell("gemm", "torch", n=n, dtype=d) for n, d in ((1024, "float32"), (2048, "float32"), (1024, "bfloat16")))
+    for t in (1024, 4096, 8192):
+        for grad in (False, True):
+            yield cell("sdpa", "torch-causal", T=t, grad=grad)
+            yield cell("sdpa", "torch-dense-mask", T=t, grad=grad)
+        yield cell("sdpa", "torch-dense-mask", T=t, grad=True, mask_grad=True)
+    yield from (cell("xent", "torch", T=t) for t in (1024, 4096))
+    yield from (cell("norm", peer, T=4096) for peer in ("hf-style", "torch"))
 
 
 def main():
@@ -52,17 +63,10 @@ def main():
     p.add_argument("--bench", default="gemm,sdpa,xent,norm")
     p.set_defaults(repeats=5)
     a = p.parse_args()
-    cells = [dict(op="gemm", peer="torch", n=n, dtype=d) for n, d in ((1024, "float32"), (2048, "float32"), (1024, "bfloat16"))]
-    for t in (1024, 4096, 8192):
-        for grad in (False, True):
-            cells.append(dict(op="sdpa", peer="torch-causal", T=t, grad=grad))
-            cells.append(dict(op="sdpa", peer="torch-dense-mask", T=t, grad=grad))
-        cells.append(dict(op="sdpa", peer="torch-dense-mask", T=t, grad=True, mask_grad=True))
-    cells += [dict(op="xent", peer="torch", T=t) for t in (1024, 4096)]
-    cells += [dict(op="norm", peer=peer, T=4096) for peer in ("hf-style", "torch")]
+    cells = [c for c in all_cells() if c["bench"] in a.bench.split(",")]
     if a.quick:
-        cells, a.repeats = [c for c in cells if c.get("T", 0) <= 1024 and c.get("n", 0) <= 1024], 2
-    drive(__file__, a, [c for c in cells if c["op"] in a.bench.split(",")], run_cell)
+        cells, a.repeats = [c for c in cells if c["shape"].get("T", 0) <= 1024 and c["shape"].get("n", 0) <= 1024], 2
+    drive(__file__, a, cells, run_cell)
 
 
 if __name__ == "__main__":
