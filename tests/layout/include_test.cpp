@@ -49,7 +49,7 @@ struct Include {
   int line;
 };
 
-std::vector<Include> includes_of(const SourceFile& file) {
+std::vector<Include> includes_of(const TreeFile& file) {
   static const std::regex pattern(R"re(^\s*#\s*include\s*([<"])([^>"]+)[>"])re");
   std::vector<Include> found;
   int number = 0;
@@ -67,7 +67,7 @@ const Names& reached_from(const std::string& path) {
   auto [entry, is_new] = known.try_emplace(path);
   if (!is_new) return entry->second;
   Names reached;
-  for (const SourceFile& file : source_tree()) {
+  for (const TreeFile& file : source_tree()) {
     if (file.path != path) continue;
     for (const Include& include : includes_of(file)) {
       if (!include.quoted) {
@@ -86,7 +86,7 @@ bool is_torch(const std::string& name) {
 bool is_log(const std::string& name) { return name.starts_with("spdlog/") || name.starts_with("fmt/"); }
 
 TEST(Include, ArrowsPointOneWay) {
-  for (const SourceFile& file : source_tree()) {
+  for (const TreeFile& file : source_tree()) {
     if (!file.is_code() || !file.is_under("src/")) continue;
     const std::string layer = layer_of(file.path);
     if (layer.empty()) continue;  // the precompiled header
@@ -105,10 +105,10 @@ TEST(Include, ArrowsPointOneWay) {
 
 TEST(Include, QuotedNamesAreFilesOfOurs) {
   Names ours = {"version.h"};
-  for (const SourceFile& file : source_tree()) {
+  for (const TreeFile& file : source_tree()) {
     if (file.is_under("src/")) ours.insert(file.path.substr(4));
   }
-  for (const SourceFile& file : source_tree()) {
+  for (const TreeFile& file : source_tree()) {
     if (!file.is_code() || !file.is_under("src/")) continue;
     for (const Include& include : includes_of(file)) {
       EXPECT_TRUE(!include.quoted || ours.count(include.name) != 0)
@@ -119,7 +119,7 @@ TEST(Include, QuotedNamesAreFilesOfOurs) {
 
 // The plain half is what sanitizers, fuzzers and clang build without LibTorch; the two halves hold different versions of fmt.
 TEST(Include, TorchAndTheLoggerNeverMeet) {
-  for (const SourceFile& file : source_tree()) {
+  for (const TreeFile& file : source_tree()) {
     if (!file.is_code() || !file.is_under("src/")) continue;
     const bool plain = kPlainLayers.count(layer_of(file.path)) != 0 || file.path.ends_with(".cu");
     for (const std::string& name : reached_from(file.path)) {
@@ -132,7 +132,7 @@ TEST(Include, TorchAndTheLoggerNeverMeet) {
 // Each costs 20 s a file (docs/architecture.md, "Build").
 TEST(Include, NoUmbrellaHeaders) {
   const Names umbrellas = {"torch/torch.h", "torch/all.h", "torch/extension.h", "ATen/ATen.h", "ATen/Functions.h"};
-  for (const SourceFile& file : source_tree()) {
+  for (const TreeFile& file : source_tree()) {
     if (!file.is_code()) continue;
     for (const Include& include : includes_of(file)) {
       EXPECT_EQ(umbrellas.count(include.name), 0u) << file.path << ":" << include.line << ": <" << include.name << ">";
@@ -145,7 +145,7 @@ TEST(Include, SourcesAreGlobbed) {
   const Names named_on_purpose = {"src/pch.cpp", "src/pch.h", "src/cli/main.cpp"};
   const std::regex source(R"(\b(src|tests|bench|fuzz)/[\w/]+\.(cpp|cu|h)\b)");
   std::string build;
-  for (const SourceFile& file : source_tree()) {
+  for (const TreeFile& file : source_tree()) {
     if (!file.path.ends_with("CMakeLists.txt") && !file.path.ends_with(".cmake")) continue;
     build += file.text;
     for (auto it = std::sregex_iterator(file.text.begin(), file.text.end(), source); it != std::sregex_iterator();
@@ -153,7 +153,7 @@ TEST(Include, SourcesAreGlobbed) {
       EXPECT_EQ(named_on_purpose.count(it->str()), 1u) << file.path << " names " << it->str() << ": glob it";
     }
   }
-  for (const SourceFile& file : source_tree()) {
+  for (const TreeFile& file : source_tree()) {
     if (!file.is_under("src/") || !file.path.ends_with(".cpp") || layer_of(file.path).empty()) continue;
     const std::string glob = "src/" + layer_of(file.path) + "/*.cpp";
     EXPECT_NE(build.find(glob), std::string::npos) << file.path << ": no CMake file globs " << glob;

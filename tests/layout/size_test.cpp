@@ -12,7 +12,7 @@ namespace {
 
 constexpr int64_t kMaxFunction = 60;
 
-int64_t limit_of(const SourceFile& file) {
+int64_t limit_of(const TreeFile& file) {
   // Definitions and kernels that are templates live in headers, but are no interfaces.
   const bool body = file.path.ends_with("_ref.h") || file.path.ends_with("_kernels.h") || file.path.ends_with("-inl.h");
   if (file.is_under("src/") && file.path.ends_with(".h") && !body) return 150;
@@ -89,14 +89,14 @@ TEST(Size, TheHeuristicSeesFunctions) {
 
 TEST(Size, FilesFitTheirLimit) {
   const std::regex counted(R"(\.(h|cpp|cu|py|sh|js|css|cmake)$|CMakeLists\.txt$)");
-  for (const SourceFile& file : source_tree()) {
+  for (const TreeFile& file : source_tree()) {
     if (!std::regex_search(file.path, counted)) continue;
     EXPECT_LE(line_count(file.text), limit_of(file)) << file.path;
   }
 }
 
 TEST(Size, FunctionsFitOnAScreen) {
-  for (const SourceFile& file : source_tree()) {
+  for (const TreeFile& file : source_tree()) {
     if (!file.is_code()) continue;
     for (const Function& function : functions_of(file.text)) {
       EXPECT_LE(function.lines, kMaxFunction) << file.path << ":" << function.line << ": " << function.head;

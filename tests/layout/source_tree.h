@@ -10,7 +10,7 @@
 
 namespace longhaul {
 
-struct SourceFile {
+struct TreeFile {
   std::string path;  // relative to the root, with '/': "src/base/log.cpp"
   std::string text;
   std::string folder() const { return path.substr(0, path.rfind('/') + 1); }  // "src/base/"
@@ -27,8 +27,8 @@ inline std::string layer_of(const std::string& path) {
 }
 
 // Every file of the tree but what .gitignore names by "/folder/" lines, git's own files, and what is not text.
-inline const std::vector<SourceFile>& source_tree() {
-  static const std::vector<SourceFile> files = [] {
+inline const std::vector<TreeFile>& source_tree() {
+  static const std::vector<TreeFile> files = [] {
     namespace fs = std::filesystem;
     const fs::path root = LH_SOURCE_DIR;
     std::vector<std::string> ignored = {".git"};
@@ -36,7 +36,7 @@ inline const std::vector<SourceFile>& source_tree() {
       if (line.size() > 2 && line.front() == '/' && line.back() == '/')
         ignored.push_back(line.substr(1, line.size() - 2));
     }
-    std::vector<SourceFile> all;
+    std::vector<TreeFile> all;
     for (auto entry = fs::recursive_directory_iterator(root); entry != fs::recursive_directory_iterator(); ++entry) {
       std::string path = entry->path().lexically_relative(root).generic_string();
       if (std::find(ignored.begin(), ignored.end(), path) != ignored.end()) {

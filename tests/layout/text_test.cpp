@@ -10,7 +10,7 @@ namespace longhaul {
 namespace {
 
 void expect_absent(const std::regex& pattern, const std::string& why, const auto& applies) {
-  for (const SourceFile& file : source_tree()) {
+  for (const TreeFile& file : source_tree()) {
     if (!applies(file)) continue;
     int number = 0;
     for (const std::string& line : split(file.text, '\n')) {
@@ -22,8 +22,8 @@ void expect_absent(const std::regex& pattern, const std::string& why, const auto
   }
 }
 
-bool any(const SourceFile&) { return true; }
-bool code(const SourceFile& file) { return file.is_code(); }
+bool any(const TreeFile&) { return true; }
+bool code(const TreeFile& file) { return file.is_code(); }
 
 TEST(Text, NamesNoFolderOfADevelopersMachine) {
   // Spelled so that this file does not match itself.
@@ -36,7 +36,7 @@ TEST(Text, LeavesNothingForLater) {
 }
 
 TEST(Text, HeadersAreIncludedOnceAndSayWhatTheyAre) {
-  for (const SourceFile& file : source_tree()) {
+  for (const TreeFile& file : source_tree()) {
     if (!file.path.ends_with(".h")) continue;
     // Highway compiles -inl.h once per instruction set, between guards of its own.
     const std::string guard = file.path.ends_with("-inl.h") ? "defined(HWY_TARGET_TOGGLE)\n" : "#pragma once\n";
