@@ -3,6 +3,8 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/_foreach_mul.h>
+#include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/linalg_vector_norm.h>
@@ -80,9 +82,13 @@ void adamw_step(const std::vector<Tensor>& parameters, const std::vector<Tensor>
   if (updated.empty()) return;
   const auto scalar = updated[0].options().dtype(at::kFloat).requires_grad(false);
   const std::vector<Tensor> steps(updated.size(), at::full({}, static_cast<double>(step), scalar));
-  // As in mixed-precision training, ATen divides by this scale, and leaves the divided gradients behind.
+  // As in mixed-precision training, ATen divides by this scale, and leaves the divided gradients behind. The scale is a float
+  // whatever the gradients are: it would cost double ones half their digits, so those are scaled before.
   std::optional<Tensor> divisor;
-  if (gradient_scale != 1) divisor = at::full({1}, 1 / gradient_scale, scalar);
+  if (gradient_scale != 1 && updated[0].scalar_type() == at::kDouble)
+    at::_foreach_mul_(slopes, gradient_scale);
+  else if (gradient_scale != 1)
+    divisor = at::full({1}, 1 / gradient_scale, scalar);
   at::_fused_adamw_(updated, slopes, first, second, {}, steps, options.lr, options.beta1, options.beta2,
                     options.weight_decay, options.eps, /*amsgrad=*/false, /*maximize=*/false, divisor);
 }
