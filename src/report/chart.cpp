@@ -20,7 +20,7 @@ std::vector<Mark> trained_marks(const Board& board) {
 
 // Means over pieces of equal step range, so that a curve of any length is readable.
 Series smoothed(const TrainingLog& log, const std::vector<TrainingPoint>& points) {
-  constexpr int64_t kPieces = 200;
+  constexpr int64_t kPieces = 100;
   Series series{log.name, {}, {}, {}, {}};
   int64_t steps = points.back().step + 1, width = std::max<int64_t>(1, steps / kPieces);
   for (size_t i = 0; i < points.size();) {

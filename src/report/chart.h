@@ -33,7 +33,7 @@ struct Chart {
 Chart perplexity_chart(const Board& board);
 // Mean loss of targets by how many tokens of context they had, at one length.
 Chart position_chart(const Board& board, int64_t length);
-// Training loss by step, each curve reduced to means over about 200 pieces.
+// Training loss by step, each curve reduced to means over about 100 pieces.
 Chart training_chart(const std::vector<TrainingLog>& logs);
 
 // The series' colours on white, "#rrggbb": Okabe and Ito's palette for colour-blind readers, darkest first.

@@ -80,7 +80,8 @@ std::string board_body(const Board& board, const Finding& finding) {
   out +=
       plot(position_chart(board, longest),
            "Mean loss of the targets by how many tokens of context they had, in windows of " + format_length(longest) +
-               ": each point covers contexts down to half its own. A model that uses its context falls to the right.");
+               ": each point covers contexts down to half its own. A model that uses its context falls to the right; "
+               "the first points hold few targets.");
   out += "<h2>Bits per byte, differences, cost</h2>\n" + html_table(bits_table(board));
   Table differences = difference_table(board);
   if (!differences.rows.empty()) out += html_table(differences);

@@ -90,7 +90,7 @@ tbody tr:hover > * { background: var(--tint); }
 details { border-top: 1px solid var(--rule); padding: 11px 0; }
 details:last-of-type { border-bottom: 1px solid var(--rule); }
 summary { cursor: pointer; font-weight: 600; }
-summary .when { color: var(--faint); font-weight: 400; margin-left: .6em; font-variant-numeric: tabular-nums; }
+summary .when { color: var(--faint); font-size: 13px; font-weight: 400; margin-left: .6em; font-variant-numeric: tabular-nums; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 22px; margin: 12px 0 6px; font-size: 14px; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 footer { margin-top: 52px; color: var(--faint); font-size: 13px; }
