@@ -27,7 +27,7 @@ Update Optimizer::step(const std::vector<Tensor>& gradients, int64_t t, const Sc
   for (bool decay : {true, false}) {
     std::vector<Tensor> parameters, slopes, first, second;
     for (size_t i = 0; i < trainable_.size(); ++i) {
-      if (decayed(i) != decay || !gradients[i].defined()) continue;
+      if (decayed(i) != decay) continue;
       parameters.push_back(trainable_[i].tensor);
       slopes.push_back(gradients[i]);
       first.push_back(first_[i]);

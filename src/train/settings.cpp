@@ -95,6 +95,7 @@ void TrainSettings::resolve(const Dataset& dataset) {
         log_every);
   check(keep >= 0 && val_every >= 0, "--keep and --val-every: wanted at least 0, got ", keep, " and ", val_every);
   resolve_validation(dataset);
+  make_loader(dataset.split("train"), loader());  // an unknown order, too few tokens: its errors
 }
 
 void TrainSettings::resolve_steps(const Dataset& dataset) {
