@@ -1,5 +1,6 @@
 // What the ops' tests share: random tensors, the rule for errors, central differences.
 #pragma once
+#include <ATen/core/grad_mode.h>
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
