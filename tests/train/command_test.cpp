@@ -11,7 +11,7 @@ namespace {
 class CommandTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    scratch_ = new ScratchFolder("command_test");
+    scratch_ = new TemporaryFolder;
     data_ = make_data(*scratch_);
   }
   static void TearDownTestSuite() { delete scratch_; }
@@ -31,10 +31,10 @@ class CommandTest : public testing::Test {
                " --seq-len 32 --batch 2 --total-batch-tokens 64 --steps 4 --warmup 1 --val-every 0 --threads 1");
   }
 
-  static ScratchFolder* scratch_;
+  static TemporaryFolder* scratch_;
   static std::string data_;
 };
-ScratchFolder* CommandTest::scratch_ = nullptr;
+TemporaryFolder* CommandTest::scratch_ = nullptr;
 std::string CommandTest::data_;
 
 TEST_F(CommandTest, DryRunMakesNothing) {

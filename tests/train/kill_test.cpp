@@ -17,7 +17,7 @@ namespace {
 class KillTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    scratch_ = new ScratchFolder("kill_test");
+    scratch_ = new TemporaryFolder;
     data_ = make_data(*scratch_);
   }
   static void TearDownTestSuite() { delete scratch_; }
@@ -75,10 +75,10 @@ class KillTest : public testing::Test {
     return exists(log) ? file_size(log) : 0;
   }
 
-  static ScratchFolder* scratch_;
+  static TemporaryFolder* scratch_;
   static std::string data_;
 };
-ScratchFolder* KillTest::scratch_ = nullptr;
+TemporaryFolder* KillTest::scratch_ = nullptr;
 std::string KillTest::data_;
 
 TEST_F(KillTest, WarningsFinishTheStepAndSave) {

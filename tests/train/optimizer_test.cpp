@@ -6,10 +6,9 @@
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <limits>
 
-#include "base/error.h"
+#include "support.h"
 
 namespace longhaul {
 namespace {
@@ -107,7 +106,8 @@ TEST(Optimizer, UndefinedGradientLeavesItsParameterAlone) {
 }
 
 TEST(Optimizer, MomentsSurviveTheFileBitwise) {
-  std::string path = (std::filesystem::temp_directory_path() / "longhaul_moments.safetensors").string();
+  TemporaryFolder folder;
+  std::string path = folder / "moments.safetensors";
   Parameters parameters = sample_parameters(), other = sample_parameters();
   Optimizer optimizer(parameters, {}), copy(other, {});
   optimizer.step(sample_gradients(optimizer, 0.37), 0, {1e-2, 1e-3, 0, 10});
@@ -121,7 +121,6 @@ TEST(Optimizer, MomentsSurviveTheFileBitwise) {
   single.add("matrix", {4, 3}, Init::normal(1));
   Optimizer wrong(single, {});
   EXPECT_THROW(wrong.load(path), Error);
-  std::filesystem::remove(path);
 }
 
 }  // namespace

@@ -8,7 +8,6 @@
 
 #include <chrono>
 #include <csignal>
-#include <filesystem>
 #include <thread>
 
 #include "base/files.h"
@@ -19,20 +18,7 @@ extern char** environ;
 
 namespace longhaul {
 
-ScratchFolder::ScratchFolder(const std::string& name)
-    : path_((std::filesystem::temp_directory_path() / str("longhaul_", name, "_", ::getpid())).string()) {
-  remove_all(path_);
-  make_folders(path_);
-}
-
-ScratchFolder::~ScratchFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
-std::string ScratchFolder::operator/(const std::string& name) const { return path_join(path_, name); }
-
-std::string make_data(const ScratchFolder& scratch) {
+std::string make_data(const TemporaryFolder& scratch) {
   static const char* const kWords[] = {"int ", "return ", "tensor", "(", ")", ";\n", " = ", "length", "const ", "x"};
   std::string sources = scratch / "sources", data = scratch / "data";
   make_folders(sources);

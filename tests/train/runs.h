@@ -4,23 +4,13 @@
 #include <vector>
 
 #include "base/json.h"
+#include "support.h"
 #include "train/trainer.h"
 
 namespace longhaul {
 
-// A folder of its own under the system's temporary one, removed at the end.
-class ScratchFolder {
- public:
-  explicit ScratchFolder(const std::string& name);
-  ~ScratchFolder();
-  std::string operator/(const std::string& name) const;
-
- private:
-  std::string path_;
-};
-
 // A packed data set of about 60 kB of made-up text in both splits. Returns its folder.
-std::string make_data(const ScratchFolder& scratch);
+std::string make_data(const TemporaryFolder& scratch);
 
 // gpt:layers=2,width=32,heads=2 on windows of 32 tokens, 2 passes of 4 windows a step.
 TrainSettings small_settings(const std::string& data, int64_t steps);

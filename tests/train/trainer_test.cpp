@@ -22,7 +22,7 @@ class TrainerTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     at::set_num_threads(1);  // the models are too small to share
-    scratch_ = new ScratchFolder("trainer_test");
+    scratch_ = new TemporaryFolder;
     data_ = make_data(*scratch_);
   }
   static void TearDownTestSuite() { delete scratch_; }
@@ -37,20 +37,11 @@ class TrainerTest : public testing::Test {
     return run;
   }
 
-  static ScratchFolder* scratch_;
+  static TemporaryFolder* scratch_;
   static std::string data_;
 };
-ScratchFolder* TrainerTest::scratch_ = nullptr;
+TemporaryFolder* TrainerTest::scratch_ = nullptr;
 std::string TrainerTest::data_;
-
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 // The logged loss of the first step is the mean over its tokens of -log p, taken from the scores.
 TEST_F(TrainerTest, LossIsTheMeanOverTokens) {
