@@ -43,7 +43,7 @@ class Backward {
         if (columns > 0) add_strip(r, end, columns);
       }
     }
-    if (grads_.ds != nullptr) {
+    if (grads_.dg != nullptr) {
       for (int64_t c = 0; c < kKeyTile; ++c) grads_.ds[c] += scratch_.ds[c];
     }
     return true;
@@ -96,8 +96,9 @@ class Backward {
         hn::StoreU(da, d, dp + c);
       }
     }
-    if (grads_.dg != nullptr) grads_.dg[r] += hn::GetLane(hn::SumOfLanes(d, dg));
-    if (grads_.ds_row != nullptr) grads_.ds_row[r] += hn::GetLane(hn::SumOfLanes(d, ds_row));
+    if (grads_.dg == nullptr) return;
+    grads_.dg[r] += hn::GetLane(hn::SumOfLanes(d, dg));
+    grads_.ds_row[r] += hn::GetLane(hn::SumOfLanes(d, ds_row));
   }
 
   HWY_INLINE void add_bias(const RowBias<form>& bias, int64_t r, int64_t c, Vector da, Vector& dg,
@@ -110,7 +111,7 @@ class Backward {
       if (grads_.ddense != nullptr) hn::StoreU(da, d, grads_.ddense + r * rows_.dense_row + first_key_ + c);
     }
     if constexpr (form == Form::separable || form == Form::separable_both || form == Form::kernel) {
-      if (grads_.ds == nullptr && grads_.dg == nullptr) return;
+      if (grads_.dg == nullptr) return;
       const Vector u = bias.difference(c);
       dg = hn::MulAdd(da, bias.shape(u, c), dg);
       const Vector share = hn::Mul(hn::Mul(bias.g(), bias.slope(u, c)), da);

@@ -10,6 +10,7 @@ namespace {
 using namespace kernels;
 
 constexpr int64_t kLargestDim = 256;
+constexpr int64_t kFewRows = 4;
 
 struct alignas(64) PackScratch {
   float rows[kKeyTile * kLargestDim];
@@ -24,16 +25,17 @@ struct alignas(64) QueryScratch {
 
 class ForwardPass {
  public:
-  explicit ForwardPass(const CpuCall& call) : call_(call) {
-    const int64_t all = call.groups * call.all_tiles() * kKeyTile * call.padded_dim;
-    k_transposed_ = at::empty({all}, at::kFloat);
-    v_ = at::empty({all}, at::kFloat);
+  explicit ForwardPass(const CpuCall& call) : call_(call), setting_(call.setting) {
     result_.out = at::empty(call.x.q.sizes(), call.x.q.options().memory_format(at::MemoryFormat::Contiguous));
-    result_.lse = at::empty({call.heads, call.tokens}, at::kFloat);
+    result_.lse = at::empty({call.heads, call.tokens}, at::kDouble);
   }
 
   AttentionResult run() {
-    pack_keys();
+    if (worth_packing()) {
+      pack_keys();
+    } else {
+      setting_.log2_eps = -INFINITY;  // the bounds cost as much as the keys themselves
+    }
     for (int64_t b = 0; b < call_.problem.sequences(); ++b) blank_rows(b);
     if (call_.problem.bias == BiasKind::rows) {
       call_.for_each_row_block([&](int64_t b, int64_t r0, int64_t r1, const Tensor& dense) {
@@ -57,19 +59,25 @@ class ForwardPass {
 
   int64_t tile_size() const { return kKeyTile * call_.padded_dim; }
 
+  // With few rows to a key, as in decoding, packing would cost more than attention does.
+  bool worth_packing() const {
+    int64_t rows = 0;
+    for (int64_t b = 0; b < call_.problem.sequences(); ++b) rows = std::max(rows, call_.problem.queries(b));
+    return rows * (call_.heads / call_.groups) > kFewRows;
+  }
+
   void pack_keys() {
     const int64_t tiles = call_.all_tiles();
+    k_transposed_ = at::empty({call_.groups * tiles * tile_size()}, at::kFloat);
+    v_ = at::empty({call_.groups * tiles * tile_size()}, at::kFloat);
     run_tasks<PackScratch>(call_.groups * tiles, [&](int64_t task, PackScratch& scratch) {
       const int64_t g = task / tiles, tile = task % tiles, b = call_.sequence_of_tile(tile);
       const int64_t j = (tile - call_.tile_offset(b)) * kKeyTile, count = std::min(kKeyTile, call_.problem.keys(b) - j);
-      std::fill(scratch.rows + count * call_.padded_dim, scratch.rows + tile_size(), 0.0f);
-      pack_rows(call_.key_rows(call_.x.k, b, j, g), count, call_.head_dim, nullptr, scratch.rows);
+      pack_tile(call_.key_rows(call_.x.k, b, j, g), count, call_.head_dim, scratch.rows);
       row_norms(scratch.rows, count, call_.padded_dim, scratch.norms);
       call_.set_k_norm(g, tile, *std::max_element(scratch.norms, scratch.norms + count));
       transpose_tile(scratch.rows, call_.padded_dim, k_transposed_.data_ptr<float>() + task * tile_size());
-      float* v = v_.data_ptr<float>() + task * tile_size();
-      pack_rows(call_.key_rows(call_.x.v, b, j, g), count, call_.head_dim, nullptr, v);
-      std::fill(v + count * call_.padded_dim, v + tile_size(), 0.0f);
+      pack_tile(call_.key_rows(call_.x.v, b, j, g), count, call_.head_dim, v_.data_ptr<float>() + task * tile_size());
     });
     call_.finish_k_norms();
   }
@@ -113,14 +121,19 @@ class ForwardPass {
     row_norms(scratch.q, count, dim, scratch.q_norm);
     Keys keys = call_.keys(task.b, task.h);
     const int64_t group = task.h / (call_.heads / call_.groups);
-    const int64_t first_tile = group * call_.all_tiles() + call_.tile_offset(task.b);
-    keys.k_transposed = k_transposed_.const_data_ptr<float>() + first_tile * tile_size();
-    keys.v = v_.const_data_ptr<float>() + first_tile * tile_size();
+    if (k_transposed_.defined()) {
+      const int64_t first_tile = group * call_.all_tiles() + call_.tile_offset(task.b);
+      keys.k_transposed = k_transposed_.const_data_ptr<float>() + first_tile * tile_size();
+      keys.v = v_.const_data_ptr<float>() + first_tile * tile_size();
+    } else {
+      keys.k_rows = call_.key_rows(call_.x.k, task.b, 0, group),
+      keys.v_rows = call_.key_rows(call_.x.v, task.b, 0, group);
+    }
     Rows rows{count,
               call_.problem.first_query(task.b) + task.r0,
               scratch.q,
               scratch.q_norm,
-              call_.binary_g(task.b, task.r0, task.h),
+              call_.g(task.b, task.r0, task.h),
               nullptr,
               0};
     if (dense.defined()) {
@@ -128,15 +141,16 @@ class ForwardPass {
       rows.dense = dense.const_data_ptr<float>() + (task.h * dense.size(1) + task.r0 - dense_begin) * rows.dense_row;
     }
     const int64_t query = call_.problem.spans.query_offsets[task.b] + task.r0;
-    float* lse = result_.lse.data_ptr<float>() + task.h * call_.tokens + query;
-    task.count = forward_rows(call_.setting, keys, rows, scratch.forward, lse);
+    double* lse = result_.lse.data_ptr<double>() + task.h * call_.tokens + query;
+    task.count = forward_rows(setting_, keys, rows, scratch.forward, lse);
     void* out = static_cast<char*>(result_.out.data_ptr()) +
                 (query * call_.heads + task.h) * call_.head_dim * result_.out.element_size();
     unpack_rows(scratch.forward.out, count, call_.head_dim, 1, out, call_.storage, call_.heads * call_.head_dim);
   }
 
   const CpuCall& call_;
-  Tensor k_transposed_, v_;  // [G, tiles, ...]
+  Setting setting_;
+  Tensor k_transposed_, v_;  // [G, tiles, ...], or undefined: tiles are packed on the way
   AttentionResult result_;
 };
 

@@ -4,7 +4,7 @@
 
 namespace longhaul {
 
-// lse [H, T] float, of the binary logits (attention_kernels.h).
+// lse [H, T] double, of the binary logits (attention_kernels.h).
 AttentionResult attention_cpu_forward(const AttentionProblem& problem, const AttentionTensors& x);
 AttentionTensors attention_cpu_backward(const AttentionProblem& problem, const AttentionTensors& x,
                                         const AttentionResult& result, const Tensor& grad_out,

@@ -45,6 +45,7 @@ class BackwardPass {
     packed_dout_ = at::empty({call.heads, call.tokens, dim_}, f32);
     q_norm_ = at::zeros({call.heads, call.tokens + kQueryTile}, f32);
     delta_ = at::empty({call.heads, call.tokens}, f32);
+    lse_ = at::zeros({call.heads * call.tokens + kQueryTile}, f32);  // read in whole vectors
     dq_ = at::zeros({parts_, call.heads, call.tokens, dim_}, f32);
     dk_ = at::zeros({call.groups, call.all_tiles() * kKeyTile, dim_}, f32);
     dv_ = at::zeros({call.groups, call.all_tiles() * kKeyTile, dim_}, f32);
@@ -52,11 +53,12 @@ class BackwardPass {
     if (call.separable()) {
       dg_ = at::zeros({parts_, call.heads, call.tokens}, f32);
       ds_ = at::zeros({call.heads, call.all_tiles() * kKeyTile}, at::kDouble);
-      // Under a causal linear bias the shares of s_i in a row add up to 0: the weights of a row sum to 1.
-      if (call.setting.form != Form::separable) ds_row_ = at::zeros({parts_, call.heads, call.tokens}, at::kDouble);
+      // Under a causal linear bias a row's shares of s_i add up to 0, but only together with the entry j = i, whose rounding may be
+      // larger than the others' sum; with both shares kept it cancels.
+      ds_row_ = at::zeros({parts_, call.heads, call.tokens}, at::kDouble);
     }
     if (call.setting.form == Form::distance) {
-      ddistance_ = at::zeros({call.problem.sequences(), parts_, call.heads, call.longest + kKeyTile}, at::kDouble);
+      ddistance_ = at::zeros({call.problem.sequences(), parts_, call.heads, call.longest + kDistancePad}, at::kDouble);
     }
   }
 
@@ -64,7 +66,7 @@ class BackwardPass {
     grads_.bias.clear();
     for (const Tensor& t : call_.x.bias) grads_.bias.push_back(at::zeros_like(t));
     pack_queries();
-    norm_keys();
+    if (call_.setting.log2_eps > -INFINITY) norm_keys();
     if (call_.problem.bias == BiasKind::rows) {
       call_.for_each_row_block([&](int64_t b, int64_t r0, int64_t r1, const Tensor& dense) {
         const Tensor ddense = any(needs_.bias) ? at::zeros_like(dense) : Tensor();
@@ -108,11 +110,23 @@ class BackwardPass {
       float *q = packed_q_.data_ptr<float>() + at * dim_, *dout = packed_dout_.data_ptr<float>() + at * dim_;
       call_.query_factors(b, r, rows, scratch.factors);
       pack_rows(call_.query_rows(call_.x.q, b, r, h), rows, call_.head_dim, scratch.factors, q);
-      pack_rows(call_.query_rows(dout_, b, r, h), rows, call_.head_dim, nullptr, dout);
+      round_lse(at, rows, scratch.factors);
+      pack_rows(call_.query_rows(dout_, b, r, h), rows, call_.head_dim, scratch.factors, dout);
       pack_rows(call_.query_rows(result_.out, b, r, h), rows, call_.head_dim, nullptr, scratch.out);
       row_norms(q, rows, dim_, q_norm_.data_ptr<float>() + at + h * kQueryTile);
       row_products(scratch.out, dout, rows, dim_, delta_.data_ptr<float>() + at);
     });
+  }
+
+  // The kernels take lse as a float. What the rounding adds to it divides every weight of the row; weights enter the gradients
+  // only as products with a row of dout, which therefore takes the factor up.
+  void round_lse(int64_t at, int64_t count, float* factors) {
+    const double* exact = result_.lse.const_data_ptr<double>() + at;
+    float* rounded = lse_.data_ptr<float>() + at;
+    for (int64_t n = 0; n < count; ++n) {
+      rounded[n] = static_cast<float>(exact[n]);
+      factors[n] = static_cast<float>(std::exp2(rounded[n] - exact[n]));
+    }
   }
 
   void norm_keys() {
@@ -127,8 +141,7 @@ class BackwardPass {
 
   int64_t pack_tile(const Tensor& from, int64_t b, int64_t g, int64_t tile, float* to) const {
     const int64_t j = tile * kKeyTile, count = std::min(kKeyTile, call_.problem.keys(b) - j);
-    pack_rows(call_.key_rows(from, b, j, g), count, call_.head_dim, nullptr, to);
-    std::fill(to + count * dim_, to + kKeyTile * dim_, 0.0f);
+    kernels::pack_tile(call_.key_rows(from, b, j, g), count, call_.head_dim, to);
     return count;
   }
 
@@ -168,19 +181,19 @@ class BackwardPass {
               call_.problem.first_query(b) + r,
               packed_q_.const_data_ptr<float>() + at * dim_,
               q_norm_.const_data_ptr<float>() + at + h * kQueryTile,
-              call_.binary_g(b, r, h),
+              call_.g(b, r, h),
               nullptr,
               0};
     RowGradients grads{};
     grads.dout = packed_dout_.const_data_ptr<float>() + at * dim_;
-    grads.lse = result_.lse.const_data_ptr<float>() + at;
+    grads.lse = lse_.const_data_ptr<float>() + at;
     grads.delta = delta_.const_data_ptr<float>() + at;
     grads.dq = dq_.data_ptr<float>() + partial * dim_;
     if (dg_.defined()) {
       grads.dg = dg_.data_ptr<float>() + partial;
+      grads.ds_row = ds_row_.data_ptr<double>() + partial;
       grads.ds = ds_.data_ptr<double>() + (h * call_.all_tiles() + call_.tile_offset(b) + tile.index) * kKeyTile;
     }
-    if (ds_row_.defined()) grads.ds_row = ds_row_.data_ptr<double>() + partial;
     if (ddistance_.defined()) {
       grads.ddistance = ddistance_.data_ptr<double>() + ((b * parts_ + part) * call_.heads + h) * ddistance_.size(3);
     }
@@ -212,7 +225,7 @@ class BackwardPass {
       }
       if (dg_.defined()) collect_s(b);
     }
-    if (dg_.defined() && grads_.bias.size() > 1) grads_.bias[1].copy_(dg_.sum(0).t());
+    if (dg_.defined() && grads_.bias.size() > 1) grads_.bias[1].copy_(dg_.sum(0).t() * (1 / kLog2E));
     if (ddistance_.defined()) collect_distance();
   }
 
@@ -220,24 +233,21 @@ class BackwardPass {
     const int64_t begin = call_.problem.spans.key_begin[b], row = call_.tile_offset(b) * kKeyTile;
     const Tensor ds = grads_.bias[0].slice(0, begin, begin + call_.problem.keys(b));
     ds.copy_(ds_.slice(1, row, row + call_.problem.keys(b)).t());
-    if (ds_row_.defined()) {
-      const int64_t query = call_.problem.spans.query_offsets[b], first = call_.first_row(b);
-      const int64_t index = call_.problem.first_query(b) + first;
-      const Tensor rows = ds_row_.sum(0).slice(1, query + first, call_.problem.spans.query_offsets[b + 1]);
-      ds.slice(0, index, index + rows.size(1)).add_(rows.t());
-    }
-    ds.mul_(1 / kLog2E);
+    const int64_t query = call_.problem.spans.query_offsets[b], first = call_.first_row(b);
+    const int64_t index = call_.problem.first_query(b) + first;
+    const Tensor rows = ds_row_.sum(0).slice(1, query + first, call_.problem.spans.query_offsets[b + 1]);
+    ds.slice(0, index, index + rows.size(1)).add_(rows.t());
   }
 
   void collect_distance() {
-    const Tensor sum = ddistance_.sum({0, 1});  // [H, longest + kKeyTile], by falling distance
+    const Tensor sum = ddistance_.sum({0, 1});  // [H, longest + kDistancePad], by falling distance
     const int64_t length = call_.x.bias[0].size(1), longest = call_.longest;
     const Tensor table = at::zeros({call_.heads, length}, at::kDouble);
     const double* from = sum.const_data_ptr<double>();
     double* to = table.data_ptr<double>();
     for (int64_t h = 0; h < call_.heads; ++h) {
       for (int64_t d = 0; d < longest; ++d) {
-        to[h * length + std::min(d, length - 1)] += from[h * (longest + kKeyTile) + longest - 1 - d];
+        to[h * length + std::min(d, length - 1)] += from[h * (longest + kDistancePad) + longest - 1 - d];
       }
     }
     grads_.bias[0].copy_(table);
@@ -249,7 +259,7 @@ class BackwardPass {
   const AttentionNeeds& needs_;
   const int64_t dim_;
   int64_t parts_;
-  Tensor packed_q_, packed_dout_, q_norm_, delta_;
+  Tensor packed_q_, packed_dout_, q_norm_, delta_, lse_;
   Tensor dq_, dk_, dv_, dg_, ds_, ds_row_, ddistance_;
   AttentionTensors grads_;
 };

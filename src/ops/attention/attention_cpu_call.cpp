@@ -3,7 +3,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 
 #include <limits>
@@ -50,8 +50,9 @@ CpuCall::CpuCall(const AttentionProblem& call, const AttentionTensors& tensors) 
              options.window,
              static_cast<float>(options.soft_cap * kLog2E),
              static_cast<float>(std::log2(options.skip_eps))};
-  // Without causality tiles on both sides of a row matter and the running maximum proves nothing about the other side.
-  if (!options.causal) setting.log2_eps = -std::numeric_limits<float>::infinity();
+  // A bias that does not fall with distance proves nothing, and without causality there are tiles on both sides of a row.
+  const bool falls = setting.form == Form::distance || setting.form == Form::separable || setting.form == Form::kernel;
+  if (!falls || !options.causal) setting.log2_eps = -std::numeric_limits<float>::infinity();
   tile_offset_ = {0};
   for (int64_t b = 0; b < problem.sequences(); ++b) {
     tile_offset_.push_back(tile_offset_.back() + tiles_of(problem.keys(b)));
@@ -63,8 +64,8 @@ CpuCall::CpuCall(const AttentionProblem& call, const AttentionTensors& tensors) 
   if (problem.bias == BiasKind::distance) expand_table(x.bias[0]);
   if (problem.bias != BiasKind::separable && problem.bias != BiasKind::kernel) return;
   split_s(x.bias[0]);
-  g_ = at::full({heads, tokens + kQueryTile}, kLog2E, f32);
-  if (x.bias.size() > 1) g_.slice(1, 0, tokens).copy_((x.bias[1].to(at::kDouble) * kLog2E).t());
+  g_ = at::ones({heads, tokens + kQueryTile}, f32);
+  if (x.bias.size() > 1) g_.slice(1, 0, tokens).copy_(x.bias[1].t());
 }
 
 void CpuCall::split_s(const Tensor& s) {
@@ -73,6 +74,7 @@ void CpuCall::split_s(const Tensor& s) {
   s_high_ = at::empty({heads, row}, f32), s_low_ = at::empty({heads, row}, f32);
   for (Tensor* t : {&s_min_, &s_max_, &s_min_before_, &s_max_before_}) *t = at::empty({heads, all_tiles()}, f32);
   const double* from = s.const_data_ptr<double>();
+  const double unit = setting.form == Form::kernel ? 1 : kLog2E;
   float *high = s_high_.data_ptr<float>(), *low = s_low_.data_ptr<float>();
   float *least = s_min_.data_ptr<float>(), *most = s_max_.data_ptr<float>();
   at::parallel_for(0, heads, 1, [&](int64_t h0, int64_t h1) {
@@ -80,7 +82,7 @@ void CpuCall::split_s(const Tensor& s) {
       std::fill_n(high + h * row, row, 0.0f), std::fill_n(low + h * row, row, 0.0f);
       for (int64_t b = 0; b < problem.sequences(); ++b) {
         for (int64_t j = 0; j < problem.keys(b); ++j) {
-          const double value = from[(problem.spans.key_begin[b] + j) * s.stride(0) + h * s.stride(1)];
+          const double value = unit * from[(problem.spans.key_begin[b] + j) * s.stride(0) + h * s.stride(1)];
           const int64_t to = h * row + tile_offset_[b] * kKeyTile + j,
                         tile = h * all_tiles() + tile_offset_[b] + j / kKeyTile;
           high[to] = static_cast<float>(value), low[to] = static_cast<float>(value - high[to]);
@@ -97,7 +99,7 @@ void CpuCall::split_s(const Tensor& s) {
 
 void CpuCall::expand_table(const Tensor& table) {
   const Tensor values = (table.to(at::kDouble) * kLog2E).to(at::kFloat).contiguous();
-  const int64_t length = table.size(1), row = longest + kKeyTile;
+  const int64_t length = table.size(1), row = longest + kDistancePad;
   distance_ = at::zeros({heads, row}, at::kFloat);
   distance_limit_ = at::empty({heads, longest}, at::kFloat);
   for (int64_t h = 0; h < heads; ++h) {
@@ -164,7 +166,7 @@ Keys CpuCall::keys(int64_t b, int64_t h) const {
   return keys;
 }
 
-const float* CpuCall::binary_g(int64_t b, int64_t r, int64_t h) const {
+const float* CpuCall::g(int64_t b, int64_t r, int64_t h) const {
   if (!g_.defined()) return nullptr;
   return g_.const_data_ptr<float>() + h * g_.size(1) + problem.spans.query_offsets[b] + r;
 }

@@ -16,7 +16,7 @@ void run_tasks(int64_t count, const Body& body) {
   std::atomic<int64_t> next{0};
   const int64_t workers = std::min<int64_t>(count, at::get_num_threads());
   at::parallel_for(0, workers, 1, [&](int64_t, int64_t) {
-    const auto scratch = std::make_unique<Scratch>();
+    const auto scratch = std::make_unique_for_overwrite<Scratch>();
     for (int64_t task = next++; task < count; task = next++) body(task, *scratch);
   });
 }
@@ -34,7 +34,7 @@ class CpuCall {
   void query_factors(int64_t b, int64_t r, int64_t count, float* factors) const;
   // Bias and bounds of (b, h); without the packed k and v.
   kernels::Keys keys(int64_t b, int64_t h) const;
-  const float* binary_g(int64_t b, int64_t r, int64_t h) const;
+  const float* g(int64_t b, int64_t r, int64_t h) const;
   // Index, among the tiles of all sequences, of tile 0 of sequence b.
   int64_t tile_offset(int64_t b) const { return tile_offset_[b]; }
   int64_t all_tiles() const { return tile_offset_.back(); }
@@ -66,7 +66,7 @@ class CpuCall {
   Tensor s_high_, s_low_;                               // [H, tiles * kKeyTile + kQueryTile]
   Tensor s_min_, s_max_, s_min_before_, s_max_before_;  // [H, tiles]
   Tensor g_;                                            // [H, T + kQueryTile]
-  Tensor distance_, distance_limit_;                    // [H, longest + kKeyTile], [H, longest]
+  Tensor distance_, distance_limit_;                    // [H, longest + kDistancePad], [H, longest]
 };
 
 }  // namespace longhaul

@@ -18,7 +18,7 @@ class Forward {
   HWY_INLINE Forward(const Setting& setting, const Keys& keys, const Rows& rows, ForwardScratch& scratch)
       : setting_(setting), keys_(keys), rows_(rows), scratch_(scratch), dim_(setting.padded_dim) {}
 
-  HWY_INLINE TileCount run(float* lse) {
+  HWY_INLINE TileCount run(double* lse) {
     start();
     const int64_t end = setting_.causal ? std::min(keys_.count, rows_.index + rows_.count) : keys_.count;
     const int64_t begin = setting_.window > 0 ? std::max<int64_t>(0, rows_.index - setting_.window + 1) : 0;
@@ -46,6 +46,11 @@ class Forward {
 
   HWY_INLINE void add_tile(int64_t tile) {
     const int64_t first_key = tile * kKeyTile;
+    if (keys_.k_transposed != nullptr) {
+      k_transposed_ = keys_.k_transposed + first_key * dim_, v_ = keys_.v + first_key * dim_;
+    } else {
+      pack(first_key);
+    }
     const bool full = visible(setting_, keys_.count, rows_.index, first_key).full() &&
                       visible(setting_, keys_.count, rows_.index + rows_.count - 1, first_key).full();
     if (full) return add_strip(first_key, 0, rows_.count, kKeyTile);
@@ -56,16 +61,24 @@ class Forward {
     }
   }
 
+  HWY_INLINE void pack(int64_t first_key) {
+    const int64_t count = std::min(kKeyTile, keys_.count - first_key);
+    pack_tile(from(keys_.k_rows, first_key), count, setting_.head_dim, scratch_.k);
+    transpose_tile(scratch_.k, dim_, scratch_.k_transposed);
+    pack_tile(from(keys_.v_rows, first_key), count, setting_.head_dim, scratch_.v);
+    k_transposed_ = scratch_.k_transposed, v_ = scratch_.v;
+  }
+
   // Rows [begin, end) and the first `columns` keys of the tile.
   HWY_INLINE void add_strip(int64_t first_key, int64_t begin, int64_t end, int64_t columns) {
     float* logits = scratch_.logits + begin * kKeyTile;
     float* out = scratch_.out + begin * dim_;
-    product<Into::store>({rows_.q + begin * dim_, dim_, 1, keys_.k_transposed + first_key * dim_, kKeyTile, logits,
-                          kKeyTile, end - begin, columns, dim_});
+    product<Into::store>(
+        {rows_.q + begin * dim_, dim_, 1, k_transposed_, kKeyTile, logits, kKeyTile, end - begin, columns, dim_});
     if (setting_.cap > 0) soften(logits, end - begin, columns);
     for (int64_t r = begin; r < end; ++r) add_row(first_key, r, columns);
-    product<Into::scale_and_add>({logits, kKeyTile, 1, keys_.v + first_key * dim_, dim_, out, dim_, end - begin, dim_,
-                                  columns, scratch_.factor + begin});
+    product<Into::scale_and_add>(
+        {logits, kKeyTile, 1, v_, dim_, out, dim_, end - begin, dim_, columns, scratch_.factor + begin});
   }
 
   HWY_INLINE void soften(float* logits, int64_t count, int64_t columns) const {
@@ -109,7 +122,7 @@ class Forward {
     scratch_.sum[r] = scratch_.sum[r] * factor + hn::GetLane(hn::SumOfLanes(d, sum));
   }
 
-  HWY_INLINE void finish(float* lse) {
+  HWY_INLINE void finish(double* lse) {
     const Floats d;
     for (int64_t r = 0; r < rows_.count; ++r) {
       const float sum = scratch_.sum[r];
@@ -118,7 +131,7 @@ class Forward {
         float* x = scratch_.out + r * dim_ + c;
         hn::StoreU(hn::Mul(hn::LoadU(d, x), share), d, x);
       }
-      lse[r] = sum == 0 ? -kNoKey : scratch_.maximum[r] + std::log2(sum);
+      lse[r] = sum == 0 ? -kNoKey : scratch_.maximum[r] + std::log2(static_cast<double>(sum));
     }
   }
 
@@ -127,10 +140,11 @@ class Forward {
   const Rows& rows_;
   ForwardScratch& scratch_;
   const int64_t dim_;
+  const float *k_transposed_ = nullptr, *v_ = nullptr;  // of the tile at hand
 };
 
 HWY_ATTR TileCount ForwardRows(const Setting& setting, const Keys& keys, const Rows& rows, ForwardScratch& scratch,
-                               float* lse) {
+                               double* lse) {
   switch (setting.form) {
     case Form::none: return Forward<Form::none>(setting, keys, rows, scratch).run(lse);
     case Form::distance: return Forward<Form::distance>(setting, keys, rows, scratch).run(lse);
@@ -150,7 +164,7 @@ namespace longhaul {
 HWY_EXPORT(ForwardRows);
 
 kernels::TileCount kernels::forward_rows(const Setting& setting, const Keys& keys, const Rows& rows,
-                                         ForwardScratch& scratch, float* lse) {
+                                         ForwardScratch& scratch, double* lse) {
   return HWY_DYNAMIC_DISPATCH(ForwardRows)(setting, keys, rows, scratch, lse);
 }
 }  // namespace longhaul

@@ -2,7 +2,7 @@
 //
 // Unit: logits are kept times log2(e), so that exp is exp2 ("binary logits"); a natural logarithm appears nowhere.
 // Tiles: kKeyTile keys by kQueryTile queries. D is padded to Dp, a multiple of 16, with zeros.
-// s is carried as a pair of floats, s = high + low to 48 bits: (high_i - high_j) + (low_i - low_j) is the difference formed in
+// s, times log2(e) but for Form::kernel, is carried as a pair of floats, s = high + low to 48 bits: (high_i - high_j) + (low_i - low_j) is the difference formed in
 // double and rounded once, for any |s|, at the cost of three additions a vector.
 #pragma once
 #include <cstdint>
@@ -12,7 +12,8 @@ namespace longhaul::kernels {
 constexpr int64_t kKeyTile = 64, kQueryTile = 64;  // kQueryTile: a multiple of kStrip
 constexpr int64_t kStrip = 16;                     // rows that share a limit of columns in a tile on the diagonal
 constexpr double kLog2E = 1.4426950408889634;
-constexpr float kNoKey = -1e30f;  // running maximum of a row that has met no key; its lse is -kNoKey
+constexpr int64_t kDistancePad = kKeyTile + kStrip;  // masked entries read and write as far beyond distance 0
+constexpr float kNoKey = -1e30f;                     // running maximum of a row that has met no key; its lse is -kNoKey
 
 inline int64_t padded(int64_t n) { return (n + 15) / 16 * 16; }
 inline int64_t tiles_of(int64_t keys) { return (keys + kKeyTile - 1) / kKeyTile; }
@@ -36,6 +37,18 @@ struct Setting {
   float log2_eps;  // skip what weighs less than 2^this of a row; -infinity: never skip
 };
 
+// Rows of a tensor.
+enum class Storage { f32, bf16 };
+struct Strided {
+  const void* data;
+  Storage storage;
+  int64_t row;  // elements from one row to the next
+};
+inline Strided from(const Strided& x, int64_t row) {
+  const int64_t bytes = row * x.row * (x.storage == Storage::f32 ? 4 : 2);
+  return {static_cast<const char*>(x.data) + bytes, x.storage, x.row};
+}
+
 // Largest |k| and the range of s over the keys of each tile, for the bounds of skipping.
 struct KeyBounds {
   const float *k_norm, *s_min, *s_max;
@@ -44,10 +57,11 @@ struct KeyBounds {
 // Keys of one (sequence, head).
 struct Keys {
   int64_t count;
-  const float* k_transposed;    // [tiles][Dp][kKeyTile]; forward
-  const float* v;               // [tiles * kKeyTile][Dp]; forward
+  const float* k_transposed;  // [tiles][Dp][kKeyTile]; forward. Null: tiles are packed one by one from the rows below
+  const float* v;             // [tiles * kKeyTile][Dp]; forward
+  Strided k_rows, v_rows;
   const float *s_high, *s_low;  // [tiles * kKeyTile] or null
-  const float* distance;        // binary bias of (i, j) at distance[longest - 1 - (i - j)], and 64 floats more
+  const float* distance;        // binary bias of (i, j) at distance[longest - 1 - (i - j)], and kDistancePad zeros
   const float* distance_limit;  // [longest] largest binary bias at distances >= d
   int64_t longest;
   KeyBounds tile, prefix;  // of a tile; of a tile and all before it
@@ -58,18 +72,12 @@ struct Rows {
   int64_t count, index;  // at most kQueryTile; index of the first in its sequence
   const float* q;        // [count][Dp] times scale, row scale and log2(e)
   const float* q_norm;   // [padded] of those
-  const float* g;        // [padded] times log2(e)
+  const float* g;        // [padded]
   const float* dense;    // [count][dense_row] natural bias, or null
   int64_t dense_row;
 };
 
 // ---- packing: rows of a tensor to padded float rows and back ----------------------------------------------------------
-enum class Storage { f32, bf16 };
-struct Strided {
-  const void* data;
-  Storage storage;
-  int64_t row;  // elements from one row to the next
-};
 // to[r][Dp] = from[r][0..D) * factor[r] (factor null: 1).
 void pack_rows(const Strided& from, int64_t count, int64_t head_dim, const float* factor, float* to);
 // from [kKeyTile][Dp] -> to [Dp][kKeyTile].
@@ -79,11 +87,14 @@ void row_norms(const float* rows, int64_t count, int64_t padded_dim, float* norm
 // to[r][0..D) = from[r] * factor.
 void unpack_rows(const float* from, int64_t count, int64_t head_dim, float factor, void* to, Storage storage,
                  int64_t row);
+// A tile of keys from row 0 of `from`: to[kKeyTile][Dp], zeros beyond `count`.
+void pack_tile(const Strided& from, int64_t count, int64_t head_dim, float* to);
 // sums[r] = a[r] . b[r]
 void row_products(const float* a, const float* b, int64_t count, int64_t padded_dim, float* sums);
 
 // ---- forward ---------------------------------------------------------------------------------------------------------
 struct alignas(64) ForwardScratch {
+  float k[kKeyTile * 256], k_transposed[kKeyTile * 256], v[kKeyTile * 256];  // when the keys are not packed
   float logits[kQueryTile * kKeyTile];
   float out[kQueryTile * 256];
   float maximum[kQueryTile], sum[kQueryTile], factor[kQueryTile];
@@ -92,7 +103,8 @@ struct TileCount {
   int64_t tiles = 0, skipped = 0;
 };
 // out[r] (in the scratch, [count][Dp]) and lse[r] of the rows.
-TileCount forward_rows(const Setting& setting, const Keys& keys, const Rows& rows, ForwardScratch& scratch, float* lse);
+TileCount forward_rows(const Setting& setting, const Keys& keys, const Rows& rows, ForwardScratch& scratch,
+                       double* lse);
 
 // ---- backward --------------------------------------------------------------------------------------------------------
 struct alignas(64) BackwardScratch {
@@ -108,10 +120,9 @@ struct KeyTile {
 struct RowGradients {
   const float *dout, *lse, *delta;  // [count][Dp], [count], [count] dout . out
   float* dq;                        // [count][Dp] added to; of the scaled product, natural
-  float* dg;                        // [count] added to, or null
-  double* ds_row;                   // [count] added to (the share of s_i), or null
-  double* ds;                       // [kKeyTile] added to (the share of s_j), or null
-  double* ddistance;                // [longest + 64] as Keys::distance, added to, or null
+  float* dg;                        // [count] added to, or null; of log2(e) g
+  double *ds_row, *ds;              // [count], [kKeyTile] added to: the shares of s_i and of s_j; with dg or null
+  double* ddistance;                // [longest + kDistancePad] as Keys::distance, added to, or null
   float* ddense;                    // [count][dense_row] written, or null
 };
 // Adds the gradients of a (rows, key tile) pair; returns false when the pair was skipped.

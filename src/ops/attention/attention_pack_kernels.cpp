@@ -128,6 +128,10 @@ namespace kernels {
 void pack_rows(const Strided& from, int64_t count, int64_t head_dim, const float* factor, float* to) {
   HWY_DYNAMIC_DISPATCH(PackRows)(from, count, head_dim, factor, to);
 }
+void pack_tile(const Strided& from, int64_t count, int64_t head_dim, float* to) {
+  pack_rows(from, count, head_dim, nullptr, to);
+  std::fill(to + count * padded(head_dim), to + kKeyTile * padded(head_dim), 0.0f);
+}
 void unpack_rows(const float* from, int64_t count, int64_t head_dim, float factor, void* to, Storage storage,
                  int64_t row) {
   HWY_DYNAMIC_DISPATCH(UnpackRows)(from, count, head_dim, factor, to, storage, row);

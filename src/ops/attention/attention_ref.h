@@ -40,20 +40,20 @@ struct Attention {
     });
   }
 
-  // Needs forward(). dL/dlogit_ij = p_ij (dp_ij - sum_m p_im dp_im), then the chain rule to each input.
+  // Needs forward(). dL/dlogit_ij = p_ij (dp_ij - sum_m p_im dp_im); the sum is dout_i . out_i (Dao et al. 2022, B.4).
   void backward(const std::vector<Scalar>& dout) {
     dq.assign(q.size(), 0), dk.assign(k.size(), 0), dv.assign(v.size(), 0);
     dtable.assign(table.size(), 0), dg.assign(g.size(), 0), ds.assign(s.size(), 0), ddense.assign(dense.size(), 0);
     for_each_row([&](const Row& row) {
       const std::vector<Scalar> p = weights(row);
       std::vector<Scalar> dp(row.keys, 0);
-      Scalar mean = 0;
+      Scalar mean = 0;  // sum_m p_im dp_im
+      for (int64_t d = 0; d < head_dim; ++d) mean += dout[row.at_query(d)] * out[row.at_query(d)];
       for (int64_t j = 0; j < row.keys; ++j) {
         for (int64_t d = 0; d < head_dim; ++d) {
           dp[j] += dout[row.at_query(d)] * v[row.at_key(j, d)];
           dv[row.at_key(j, d)] += p[j] * dout[row.at_query(d)];
         }
-        mean += p[j] * dp[j];
       }
       for (int64_t j = 0; j < row.keys; ++j) {
         if (!visible(row, j)) continue;

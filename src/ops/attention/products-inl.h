@@ -36,7 +36,8 @@ struct Product {
 
 #define LH_UNROLL _Pragma("GCC unroll 16")
 
-// kRows x kVectors accumulators in registers, one pass over the depth. Sums run in the order of k in every blocking, so a row's
+// kRows x kVectors accumulators in registers, one pass over the depth; what C holds is added at the end, so that a tile of small
+// terms is rounded on its own scale. Sums run in the order of k in every blocking, so a row's
 // bits do not depend on the rows beside it.
 template <Into into, int kRows, int kVectors>
 HWY_INLINE void product_block(const Product& x, int64_t row, int64_t column) {
@@ -46,16 +47,7 @@ HWY_INLINE void product_block(const Product& x, int64_t row, int64_t column) {
   const float* HWY_RESTRICT b = x.b + column;
   float* HWY_RESTRICT c = x.c + row * x.c_row + column;
   Vector sum[kRows][kVectors];
-  LH_UNROLL for (int r = 0; r < kRows; ++r) {
-    LH_UNROLL for (int v = 0; v < kVectors; ++v) {
-      if constexpr (into == Into::store) {
-        sum[r][v] = hn::Zero(d);
-      } else {
-        sum[r][v] = hn::LoadU(d, c + r * x.c_row + v * n);
-        if constexpr (into == Into::scale_and_add) sum[r][v] = hn::Mul(sum[r][v], hn::Set(d, x.factor[row + r]));
-      }
-    }
-  }
+  LH_UNROLL for (int r = 0; r < kRows; ++r) { LH_UNROLL for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::Zero(d); }
   for (int64_t k = 0; k < x.depth; ++k) {
     Vector bk[kVectors];
     LH_UNROLL for (int v = 0; v < kVectors; ++v) bk[v] = hn::LoadU(d, b + v * n);
@@ -67,7 +59,14 @@ HWY_INLINE void product_block(const Product& x, int64_t row, int64_t column) {
     b += x.b_row;
   }
   LH_UNROLL for (int r = 0; r < kRows; ++r) {
-    LH_UNROLL for (int v = 0; v < kVectors; ++v) hn::StoreU(sum[r][v], d, c + r * x.c_row + v * n);
+    LH_UNROLL for (int v = 0; v < kVectors; ++v) {
+      float* to = c + r * x.c_row + v * n;
+      if constexpr (into == Into::add) sum[r][v] = hn::Add(hn::LoadU(d, to), sum[r][v]);
+      if constexpr (into == Into::scale_and_add) {
+        sum[r][v] = hn::MulAdd(hn::LoadU(d, to), hn::Set(d, x.factor[row + r]), sum[r][v]);
+      }
+      hn::StoreU(sum[r][v], d, to);
+    }
   }
 }
 

@@ -37,6 +37,26 @@ HWY_INLINE Vector exp2(Vector x) {
   return hn::Mul(p, hn::BitCast(d, hn::ShiftLeft<23>(hn::BitCast(di, shifted))));
 }
 
+// log2(1 + u^2) as a whole number and a rest of at most 1/2, so that a product with it rounds only once.
+// The rest is log2(m) = t p(t^2), t = (m - 1) / (m + 1), m in [1/sqrt(2), sqrt(2)); p is minimax (relative error 8e-10).
+struct Log2 {
+  Vector whole, rest;
+};
+HWY_INLINE Log2 log2_kernel(Vector u) {
+  const Floats d;
+  const hn::RebindToSigned<Floats> di;
+  const Vector one = hn::Set(d, 1.0f);
+  const auto bits = hn::BitCast(di, hn::MulAdd(u, u, one));
+  const auto exponent = hn::ShiftRight<23>(hn::Sub(bits, hn::Set(di, 0x3f3504f3)));  // less the bits of 1/sqrt(2)
+  const Vector m = hn::BitCast(d, hn::Sub(bits, hn::ShiftLeft<23>(exponent)));
+  const Vector t = hn::Div(hn::Sub(m, one), hn::Add(m, one)), t2 = hn::Mul(t, t);
+  Vector p = hn::Set(d, 0x1.b99d22p-2f);
+  p = hn::MulAdd(p, t2, hn::Set(d, 0x1.274a48p-1f));
+  p = hn::MulAdd(p, t2, hn::Set(d, 0x1.ec70dap-1f));
+  p = hn::MulAdd(p, t2, hn::Set(d, 0x1.715476p+1f));
+  return {hn::ConvertTo(d, exponent), hn::Mul(t, p)};
+}
+
 // Columns [begin, end) of a tile that a row may see.
 struct Span {
   int64_t begin, end;
@@ -57,7 +77,7 @@ HWY_INLINE hn::Mask<Floats> mask_of(const Span& span, int64_t column) {
 }
 
 // The bias of one row over the columns of one key tile. add() returns logit + bias; the others are for the gradient:
-// shape() is what g multiplies, slope() the derivative of shape by s_i (which is minus that by s_j).
+// shape() is what g multiplies (binary), slope() the derivative of shape by s_i (which is minus that by s_j).
 template <Form form>
 struct RowBias {
   HWY_INLINE RowBias(const Keys& keys, const Rows& rows, int64_t r, int64_t first_key)
@@ -78,6 +98,10 @@ struct RowBias {
     if constexpr (form == Form::dense) {
       return hn::MulAdd(hn::Set(d, static_cast<float>(kLog2E)), hn::LoadU(d, data_ + column), logit);
     }
+    if constexpr (form == Form::kernel) {
+      const Log2 log2 = log2_kernel(difference(column));
+      return hn::NegMulAdd(g_, log2.whole, hn::NegMulAdd(g_, log2.rest, logit));
+    }
     if constexpr (kSeparable) return hn::MulAdd(g_, shape(difference(column), column), logit);
   }
   HWY_INLINE Vector difference(int64_t column) const {  // s_i - s_j
@@ -85,8 +109,10 @@ struct RowBias {
     return hn::Add(hn::Sub(row_high_, hn::LoadU(d, high_ + column)), hn::Sub(row_low_, hn::LoadU(d, low_ + column)));
   }
   HWY_INLINE Vector shape(Vector u, int64_t column) const {
-    const Floats d;
-    if constexpr (form == Form::kernel) return hn::Neg(hn::Log1p(d, hn::Mul(u, u)));
+    if constexpr (form == Form::kernel) {
+      const Log2 log2 = log2_kernel(u);
+      return hn::Neg(hn::Add(log2.whole, log2.rest));
+    }
     if constexpr (form == Form::separable_both) return hn::IfThenElse(future(column), hn::Neg(hn::Abs(u)), u);
     return u;
   }
@@ -145,9 +171,8 @@ HWY_INLINE bool negligible(const Setting& setting, const Keys& keys, const Rows&
       } else {
         const Vector zero = hn::Zero(d);
         const Vector near = hn::Max(zero, hn::Max(least, hn::Neg(most))), far = hn::Max(hn::Abs(least), hn::Abs(most));
-        const Vector a = hn::Mul(g, hn::Neg(hn::Log1p(d, hn::Mul(near, near))));
-        const Vector b = hn::Mul(g, hn::Neg(hn::Log1p(d, hn::Mul(far, far))));
-        bound = hn::Add(bound, hn::Max(a, b));
+        const Log2 a = log2_kernel(near), b = log2_kernel(far);
+        bound = hn::Sub(bound, hn::Min(hn::Mul(g, hn::Add(a.whole, a.rest)), hn::Mul(g, hn::Add(b.whole, b.rest))));
       }
     }
     bound = hn::Sub(bound, hn::LoadU(d, reference + r));
