@@ -103,14 +103,22 @@ HWY_ATTR void TransposeTile(const float* from, int64_t dim, float* to) {
 #endif
 }
 
+// Summed in the order of the columns by the same multiply-adds as a product of tiles: where one key holds all the weight of a
+// row, dout . v and dout . out are then the same bits, and what vanishes by symmetry is 0. Eight rows hide each other's latency.
 HWY_ATTR void RowProducts(const float* a, const float* b, int64_t count, int64_t dim, float* sums) {
-  const Floats d;
-  for (int64_t r = 0; r < count; ++r) {
-    Vector sum = hn::Zero(d);
-    for (int64_t c = 0; c < dim; c += lanes()) {
-      sum = hn::MulAdd(hn::LoadU(d, a + r * dim + c), hn::LoadU(d, b + r * dim + c), sum);
+  const hn::CappedTag<float, 1> one;
+  constexpr int64_t kRows = 8;
+  for (int64_t first = 0; first < count; first += kRows) {
+    const int64_t rows = std::min(kRows, count - first);
+    hn::Vec<decltype(one)> sum[kRows];
+    for (int64_t r = 0; r < kRows; ++r) sum[r] = hn::Zero(one);
+    for (int64_t c = 0; c < dim; ++c) {
+      for (int64_t r = 0; r < rows; ++r) {
+        const int64_t at = (first + r) * dim + c;
+        sum[r] = hn::MulAdd(hn::Set(one, a[at]), hn::Set(one, b[at]), sum[r]);
+      }
     }
-    sums[r] = hn::GetLane(hn::SumOfLanes(d, sum));
+    for (int64_t r = 0; r < rows; ++r) sums[first + r] = hn::GetLane(sum[r]);
   }
 }
 
