@@ -38,7 +38,7 @@ for encoding in $encodings; do
   else
     "$longhaul" train --arch gpt:layers=4,width=128,heads=4 --pos "$encoding" --data "$out/data" --out "$run" --seed "$seed" \
       --order shuffled --seq-len 128 --batch 8 --total-batch-tokens 1024 --steps "$steps" \
-      --lr 2e-3 --min-lr 2e-4 --warmup "$((steps < 100 ? steps / 2 : 50))" --val-every 250 --save-every 250 --log-every 50
+      --lr 2e-3 --min-lr 2e-4 --warmup "$((steps < 100 ? steps / 2 : 50))" --val-every 250 --val-tokens "$tokens" --save-every 250 --log-every 50
   fi
 done
 

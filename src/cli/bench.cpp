@@ -30,6 +30,7 @@ struct Choice {
 struct Settings {
   std::vector<int> threads;
   int64_t repeats = 3;
+  double budget = 40;
 };
 
 void complete(Json& cell, const std::string& bench, int threads, const Settings& settings) {
@@ -37,6 +38,7 @@ void complete(Json& cell, const std::string& bench, int threads, const Settings&
   cell["bench"] = bench;
   cell["threads"] = threads;
   cell["repeats"] = settings.repeats;
+  cell["budget"] = settings.budget;
   cell["dtype"] = flags.dtype;
   cell["seed"] = flags.seed;
 }
@@ -102,8 +104,8 @@ Json row_of(const Json& cell, const std::vector<Json>& earlier) {
   Json row;
   for (const char* key : {"bench", "peer"}) row[key] = cell[key];
   row["version"] = cell["peer"] == "longhaul" ? std::string("longhaul " LH_VERSION " ") + LH_COMMIT : torch_version();
-  for (const char* key : {"shape", "threads", "dtype", "case", "baseline"}) {
-    if (cell.contains(key)) row[key] = cell[key];
+  for (const auto& [key, value] : cell.items()) {
+    if (!row.contains(key)) row[key] = value;  // what the cell is; repeats become those that were measured
   }
   row.update(run_cell_in_child(cell));
   if (row.contains("error")) return row;
@@ -155,6 +157,10 @@ std::function<int()> setup(CLI::App& app) {
   app.add_option("--repeats", settings->repeats, "measured calls; the minimum and the median are shown")
       ->capture_default_str()
       ->check(CLI::Range(1, 1000));
+  app.add_option("--budget", settings->budget,
+                 "seconds of calls after which a cell stops, with one measured call at least")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
   app.footer(
       "With one thread, percentages and ratios are of processor time, which other jobs on the machine do not change.");
   for (const auto& [name, entry] : Benches().entries()) {

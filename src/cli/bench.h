@@ -14,7 +14,7 @@ namespace longhaul {
 
 // A cell is a Json object: {peer, shape: {...}} and, where rows are compared, `case` (rows of one bench, one case and one
 // number of threads did the same work) and `baseline` (the name under which the others' `ratio_to` lists this row).
-// The driver adds bench, threads and repeats.
+// The driver adds bench, threads, repeats, budget, dtype and seed.
 using BenchCells = std::function<std::vector<Json>()>;
 
 struct Bench {
@@ -35,7 +35,7 @@ struct Measurement {
 };
 
 // Calls `work` once to warm up and `repeats` times measured; stops early, with one repeat at least, when `budget` seconds are spent.
-Measurement measure(const std::function<void()>& work, int64_t repeats, double budget = 40);
+Measurement measure(const std::function<void()>& work, int64_t repeats, double budget = 10);
 
 // Peak memory of this process above what is resident when the watch is made (freed memory is given back first).
 class PeakWatch {

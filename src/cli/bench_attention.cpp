@@ -93,7 +93,7 @@ Tensor dense_alibi(int64_t length, at::ScalarType type) {
 
 Json measure_attention(const Json& cell) {
   const Json& shape = cell["shape"];
-  int64_t length = shape["T"].get<int64_t>(), repeats = cell["repeats"].get<int64_t>();
+  int64_t length = shape["T"].get<int64_t>();
   bool ours = cell["peer"] == "longhaul", grad = shape["pass"] == "both";
   std::string kind = shape["bias"].get<std::string>();
   at::ScalarType type = scalar_type_of(cell);
@@ -125,7 +125,7 @@ Json measure_attention(const Json& cell) {
                                 !mask.defined(), scale);
         if (grad) out.backward(gradient);
       },
-      repeats);
+      cell["repeats"].get<int64_t>(), cell["budget"].get<double>());
   measured.extra_bytes = watch.above_start();
   measured.tokens = length;
   // Half the square; backward is five products to forward's two. Skipped tiles count as if they had been computed.

@@ -47,7 +47,7 @@ Json measure_loss(const Json& cell) {
             ours ? linear_cross_entropy(x, head, targets) : at::cross_entropy_loss(at::matmul(x, weight.t()), targets);
         loss.backward();
       },
-      cell["repeats"].get<int64_t>());
+      cell["repeats"].get<int64_t>(), cell["budget"].get<double>());
   int64_t gradients = static_cast<int64_t>(x.nbytes() + weight.nbytes());
   int64_t above = watch.above_start();
   measured.extra_bytes = above < 0 ? above : std::max<int64_t>(0, above - gradients);

@@ -9,8 +9,11 @@ namespace longhaul {
 
 namespace {
 
-std::string shape_text(const Json& shape) {
-  if (shape.is_string()) return shape.get<std::string>();
+// The shape, and what a training row says beside it.
+std::string shape_text(const Json& row) {
+  const Json& shape = row["shape"];
+  if (shape.is_string())
+    return str(shape.get<std::string>(), " ", row["pos"].get<std::string>(), " T=", row["length"], " B=", row["batch"]);
   std::vector<std::string> parts;
   for (const auto& [key, value] : shape.items()) {
     parts.push_back(str(key, "=", value.is_string() ? value.get<std::string>() : value.dump()));
@@ -69,9 +72,9 @@ std::string BenchTable::line(const Json& row) {
   }
   std::string peer = row["peer"].get<std::string>(), threads = row["threads"].dump();
   if (row.contains("error"))
-    return str(head, peer, " ", shape_text(row["shape"]), " ", threads, " threads: ", row["error"].get<std::string>());
-  return head + columns({peer, shape_text(row["shape"]), threads, milliseconds(row), number(row, "tok_per_s", "%.0f"),
-                         rate(row), number(row, "percent_of_bound", "%.1f"), number(row, "peak_rss_mb", "%.0f"),
+    return str(head, peer, " ", shape_text(row), " ", threads, " threads: ", row["error"].get<std::string>());
+  return head + columns({peer, shape_text(row), threads, milliseconds(row), number(row, "tok_per_s", "%.0f"), rate(row),
+                         number(row, "percent_of_bound", "%.1f"), number(row, "peak_rss_mb", "%.0f"),
                          number(row, "extra_mb", "%.0f"), ratio_text(row)});
 }
 
