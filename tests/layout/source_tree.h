@@ -39,7 +39,8 @@ inline const std::vector<TreeFile>& source_tree() {
     std::vector<TreeFile> all;
     for (auto entry = fs::recursive_directory_iterator(root); entry != fs::recursive_directory_iterator(); ++entry) {
       std::string path = entry->path().lexically_relative(root).generic_string();
-      if (std::find(ignored.begin(), ignored.end(), path) != ignored.end()) {
+      const std::string name = entry->path().filename().string();
+      if (std::find(ignored.begin(), ignored.end(), path) != ignored.end() || name == ".venv" || name == "build") {
         entry.disable_recursion_pending();
       } else if (entry->is_regular_file() && entry->file_size() < 1'000'000) {
         std::string text = read_file(entry->path().string());
