@@ -217,13 +217,14 @@ TEST(AttentionCpu, QueriesWithoutKeysGiveZeros) {
 
 TEST(AttentionCpu, WhatIsSkippedWeighsLessThanEps) {
   for (double eps : {1e-7, 1e-2}) {
-    for (int variant = 0; variant < 6; ++variant) {
+    for (int variant = 0; variant < 7; ++variant) {
       Shape shape;
       shape.queries = {700, 100}, shape.head_dim = 16, shape.seed = 40 + variant, shape.heads = 2, shape.kv_heads = 1;
       shape.form = variant == 1 ? BiasForm::distance : variant == 2 ? BiasForm::kernel : BiasForm::separable;
       shape.slope = variant == 2 ? 200 : variant == 3 ? -1 : 0.5, shape.table_length = 5, shape.spread = 0.5;
       if (variant == 4) shape.window = 500;
       if (variant == 5) shape.soft_cap = 1, shape.spread = 3;
+      if (variant == 6) shape.queries = {5}, shape.past = {3000};  // decoding
       SCOPED_TRACE(::testing::Message() << "eps " << eps << " variant " << variant);
       Case c(shape);
       if (variant == 1) {  // a table that falls

@@ -9,8 +9,8 @@ namespace {
 
 using namespace kernels;
 
-constexpr int64_t kLargestDim = 256;
-constexpr int64_t kFewRows = 4;
+constexpr int64_t kFewTasks = 2;       // to a key-value head
+constexpr int64_t kWorthNorms = 2048;  // keys from which a pass over k costs less than the tiles that it lets us skip
 
 struct alignas(64) PackScratch {
   float rows[kKeyTile * kLargestDim];
@@ -33,8 +33,10 @@ class ForwardPass {
   AttentionResult run() {
     if (worth_packing()) {
       pack_keys();
+    } else if (call_.skips() && call_.longest >= kWorthNorms) {
+      call_.norm_keys();
     } else {
-      setting_.log2_eps = -INFINITY;  // the bounds cost as much as the keys themselves
+      setting_.log2_eps = -INFINITY;
     }
     for (int64_t b = 0; b < call_.problem.sequences(); ++b) blank_rows(b);
     if (call_.problem.bias == BiasKind::rows) {
@@ -59,11 +61,11 @@ class ForwardPass {
 
   int64_t tile_size() const { return kKeyTile * call_.padded_dim; }
 
-  // With few rows to a key, as in decoding, packing would cost more than attention does.
+  // Packed keys pay when several tasks read them; else, as in decoding, a task packs each tile for itself in the cache.
   bool worth_packing() const {
-    int64_t rows = 0;
-    for (int64_t b = 0; b < call_.problem.sequences(); ++b) rows = std::max(rows, call_.problem.queries(b));
-    return rows * (call_.heads / call_.groups) > kFewRows;
+    int64_t most = 0;
+    for (int64_t b = 0; b < call_.problem.sequences(); ++b) most = std::max(most, call_.problem.queries(b));
+    return (most + kQueryTile - 1) / kQueryTile * (call_.heads / call_.groups) > kFewTasks;
   }
 
   void pack_keys() {

@@ -13,7 +13,6 @@ namespace {
 
 using namespace kernels;
 
-constexpr int64_t kLargestDim = 256;
 constexpr int64_t kTasks = 16;  // wanted at least, whatever the number of threads: it decides the order of sums
 
 struct alignas(64) TileScratch {
@@ -66,7 +65,7 @@ class BackwardPass {
     grads_.bias.clear();
     for (const Tensor& t : call_.x.bias) grads_.bias.push_back(at::zeros_like(t));
     pack_queries();
-    if (call_.setting.log2_eps > -INFINITY) norm_keys();
+    if (call_.skips()) call_.norm_keys();
     if (call_.problem.bias == BiasKind::rows) {
       call_.for_each_row_block([&](int64_t b, int64_t r0, int64_t r1, const Tensor& dense) {
         const Tensor ddense = any(needs_.bias) ? at::zeros_like(dense) : Tensor();
@@ -129,22 +128,6 @@ class BackwardPass {
     }
   }
 
-  void norm_keys() {
-    const int64_t tiles = call_.all_tiles();
-    run_tasks<TileScratch>(call_.groups * tiles, [&](int64_t n, TileScratch& scratch) {
-      const int64_t g = n / tiles, tile = n % tiles, b = call_.sequence_of_tile(tile);
-      const int64_t count = pack_tile(call_.x.k, b, g, tile - call_.tile_offset(b), scratch.k);
-      row_norms(scratch.k, count, dim_, scratch.k_transposed);
-      call_.set_k_norm(g, tile, *std::max_element(scratch.k_transposed, scratch.k_transposed + count));
-    });
-  }
-
-  int64_t pack_tile(const Tensor& from, int64_t b, int64_t g, int64_t tile, float* to) const {
-    const int64_t j = tile * kKeyTile, count = std::min(kKeyTile, call_.problem.keys(b) - j);
-    kernels::pack_tile(call_.key_rows(from, b, j, g), count, call_.head_dim, to);
-    return count;
-  }
-
   void run(int64_t b, int64_t g, int64_t part, const Block& block, TileScratch& scratch) {
     const int64_t per_group = call_.heads / call_.groups, index = call_.problem.first_query(b);
     for (int64_t tile = part; tile < tiles_of(call_.problem.keys(b)); tile += parts_) {
@@ -155,8 +138,9 @@ class BackwardPass {
       }
       if (call_.setting.window > 0) end = std::min(end, first_key + kKeyTile - 1 + call_.setting.window - index);
       if (begin >= end) continue;
-      pack_tile(call_.x.k, b, g, tile, scratch.k);
-      pack_tile(call_.x.v, b, g, tile, scratch.v);
+      const int64_t count = std::min(kKeyTile, call_.problem.keys(b) - first_key);
+      pack_tile(call_.key_rows(call_.x.k, b, first_key, g), count, call_.head_dim, scratch.k);
+      pack_tile(call_.key_rows(call_.x.v, b, first_key, g), count, call_.head_dim, scratch.v);
       transpose_tile(scratch.k, dim_, scratch.k_transposed);
       transpose_tile(scratch.v, dim_, scratch.v_transposed);
       const int64_t row = (g * call_.all_tiles() + call_.tile_offset(b) + tile) * kKeyTile;

@@ -6,8 +6,6 @@
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 
-#include <limits>
-
 #include "base/error.h"
 #include "ops/attention/attention_aten.h"
 
@@ -20,6 +18,10 @@ namespace {
 // Elements of one block of dense bias: 64 MB.
 constexpr int64_t kDenseElements = int64_t{1} << 24;
 
+struct alignas(64) NormScratch {
+  float rows[kKeyTile * kLargestDim], norms[kKeyTile];
+};
+
 Form form_of(const AttentionProblem& problem) {
   switch (problem.bias) {
     case BiasKind::distance: return Form::distance;
@@ -30,10 +32,16 @@ Form form_of(const AttentionProblem& problem) {
   }
 }
 
-// before[t] = combine of values[first .. t] within one sequence.
-template <class Combine>
-void scan(const float* values, float* before, int64_t first, int64_t end, const Combine& combine) {
-  for (int64_t t = first; t < end; ++t) before[t] = t == first ? values[t] : combine(before[t - 1], values[t]);
+// unit * from[j * stride] as pairs of floats, zeros beyond count; the least and the largest of the high ones.
+std::pair<float, float> split(const double* from, int64_t stride, int64_t count, double unit, float* high, float* low) {
+  float least = static_cast<float>(unit * from[0]), most = least;
+  for (int64_t j = 0; j < count; ++j) {
+    const double value = unit * from[j * stride];
+    high[j] = static_cast<float>(value), low[j] = static_cast<float>(value - high[j]);
+    least = std::min(least, high[j]), most = std::max(most, high[j]);
+  }
+  std::fill(high + count, high + kKeyTile, 0.0f), std::fill(low + count, low + kKeyTile, 0.0f);
+  return {least, most};
 }
 
 }  // namespace
@@ -73,28 +81,25 @@ void CpuCall::split_s(const Tensor& s) {
   const int64_t row = all_tiles() * kKeyTile + kQueryTile;
   s_high_ = at::empty({heads, row}, f32), s_low_ = at::empty({heads, row}, f32);
   for (Tensor* t : {&s_min_, &s_max_, &s_min_before_, &s_max_before_}) *t = at::empty({heads, all_tiles()}, f32);
-  const double* from = s.const_data_ptr<double>();
+  for (const Tensor& t : {s_high_, s_low_}) t.slice(1, row - kQueryTile, row).zero_();
   const double unit = setting.form == Form::kernel ? 1 : kLog2E;
-  float *high = s_high_.data_ptr<float>(), *low = s_low_.data_ptr<float>();
-  float *least = s_min_.data_ptr<float>(), *most = s_max_.data_ptr<float>();
-  at::parallel_for(0, heads, 1, [&](int64_t h0, int64_t h1) {
-    for (int64_t h = h0; h < h1; ++h) {
-      std::fill_n(high + h * row, row, 0.0f), std::fill_n(low + h * row, row, 0.0f);
-      for (int64_t b = 0; b < problem.sequences(); ++b) {
-        for (int64_t j = 0; j < problem.keys(b); ++j) {
-          const double value = unit * from[(problem.spans.key_begin[b] + j) * s.stride(0) + h * s.stride(1)];
-          const int64_t to = h * row + tile_offset_[b] * kKeyTile + j,
-                        tile = h * all_tiles() + tile_offset_[b] + j / kKeyTile;
-          high[to] = static_cast<float>(value), low[to] = static_cast<float>(value - high[to]);
-          least[tile] = j % kKeyTile == 0 ? high[to] : std::min(least[tile], high[to]);
-          most[tile] = j % kKeyTile == 0 ? high[to] : std::max(most[tile], high[to]);
-        }
-        const int64_t first = h * all_tiles() + tile_offset_[b], end = h * all_tiles() + tile_offset_[b + 1];
-        scan(least, s_min_before_.data_ptr<float>(), first, end, [](float p, float q) { return std::min(p, q); });
-        scan(most, s_max_before_.data_ptr<float>(), first, end, [](float p, float q) { return std::max(p, q); });
+  at::parallel_for(0, all_tiles(), 16, [&](int64_t begin, int64_t end) {
+    for (int64_t tile = begin; tile < end; ++tile) {
+      const int64_t b = sequence_of_tile(tile), j = (tile - tile_offset_[b]) * kKeyTile;
+      const int64_t count = std::min(kKeyTile, problem.keys(b) - j);
+      for (int64_t h = 0; h < heads; ++h) {
+        const double* from =
+            s.const_data_ptr<double>() + (problem.spans.key_begin[b] + j) * s.stride(0) + h * s.stride(1);
+        const int64_t at = h * row + tile * kKeyTile;
+        const auto [least, most] =
+            split(from, s.stride(0), count, unit, s_high_.data_ptr<float>() + at, s_low_.data_ptr<float>() + at);
+        s_min_.data_ptr<float>()[h * all_tiles() + tile] = least;
+        s_max_.data_ptr<float>()[h * all_tiles() + tile] = most;
       }
     }
   });
+  scan(s_min_, s_min_before_, [](float p, float q) { return std::min(p, q); });
+  scan(s_max_, s_max_before_, [](float p, float q) { return std::max(p, q); });
 }
 
 void CpuCall::expand_table(const Tensor& table) {
@@ -113,11 +118,29 @@ void CpuCall::expand_table(const Tensor& table) {
   }
 }
 
+void CpuCall::norm_keys() const {
+  run_tasks<NormScratch>(groups * all_tiles(), [&](int64_t task, NormScratch& scratch) {
+    const int64_t g = task / all_tiles(), tile = task % all_tiles(), b = sequence_of_tile(tile);
+    const int64_t j = (tile - tile_offset(b)) * kKeyTile, count = std::min(kKeyTile, problem.keys(b) - j);
+    pack_rows(key_rows(x.k, b, j, g), count, head_dim, nullptr, scratch.rows);
+    row_norms(scratch.rows, count, padded_dim, scratch.norms);
+    set_k_norm(g, tile, *std::max_element(scratch.norms, scratch.norms + count));
+  });
+  finish_k_norms();
+}
+
 void CpuCall::finish_k_norms() const {
-  for (int64_t g = 0; g < groups; ++g) {
+  scan(k_norm_, k_norm_before_, [](float p, float q) { return std::max(p, q); });
+}
+
+void CpuCall::scan(const Tensor& values, const Tensor& before, float (*combine)(float, float)) const {
+  for (int64_t row = 0; row < values.size(0); ++row) {
+    const float* from = values.const_data_ptr<float>() + row * all_tiles();
+    float* to = before.data_ptr<float>() + row * all_tiles();
     for (int64_t b = 0; b < problem.sequences(); ++b) {
-      scan(k_norm_.const_data_ptr<float>(), k_norm_before_.data_ptr<float>(), g * all_tiles() + tile_offset_[b],
-           g * all_tiles() + tile_offset_[b + 1], [](float p, float q) { return std::max(p, q); });
+      for (int64_t t = tile_offset_[b]; t < tile_offset_[b + 1]; ++t) {
+        to[t] = t == tile_offset_[b] ? from[t] : combine(to[t - 1], from[t]);
+      }
     }
   }
 }

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include <atomic>
+#include <limits>
 #include <memory>
 
 #include "ops/attention/attention_kernels.h"
@@ -45,6 +46,9 @@ class CpuCall {
       const std::function<void(int64_t b, int64_t r0, int64_t r1, const Tensor& dense)>& visit) const;
   int64_t dense_row(int64_t b) const { return kernels::tiles_of(problem.keys(b)) * kernels::kKeyTile; }
   bool separable() const { return s_high_.defined(); }
+  bool skips() const { return setting.log2_eps > -std::numeric_limits<float>::infinity(); }
+  // The bounds of k that skipping needs: all at once, or each tile by who packs it and the end of it.
+  void norm_keys() const;
   void set_k_norm(int64_t g, int64_t tile, float norm) const {
     k_norm_.data_ptr<float>()[g * all_tiles() + tile] = norm;
   }
@@ -59,6 +63,8 @@ class CpuCall {
 
  private:
   void split_s(const Tensor& s);
+  // before[.., t] = combine of values of the tiles of t's sequence up to t.
+  void scan(const Tensor& values, const Tensor& before, float (*combine)(float, float)) const;
   void expand_table(const Tensor& table);
 
   std::vector<int64_t> tile_offset_;

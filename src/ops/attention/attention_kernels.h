@@ -10,7 +10,8 @@
 namespace longhaul::kernels {
 
 constexpr int64_t kKeyTile = 64, kQueryTile = 64;  // kQueryTile: a multiple of kStrip
-constexpr int64_t kStrip = 16;                     // rows that share a limit of columns in a tile on the diagonal
+constexpr int64_t kLargestDim = 256;
+constexpr int64_t kStrip = 16;  // rows that share a limit of columns in a tile on the diagonal
 constexpr double kLog2E = 1.4426950408889634;
 constexpr int64_t kDistancePad = kKeyTile + kStrip;  // masked entries read and write as far beyond distance 0
 constexpr float kNoKey = -1e30f;                     // running maximum of a row that has met no key; its lse is -kNoKey
@@ -94,9 +95,10 @@ void row_products(const float* a, const float* b, int64_t count, int64_t padded_
 
 // ---- forward ---------------------------------------------------------------------------------------------------------
 struct alignas(64) ForwardScratch {
-  float k[kKeyTile * 256], k_transposed[kKeyTile * 256], v[kKeyTile * 256];  // when the keys are not packed
+  float k[kKeyTile * kLargestDim], k_transposed[kKeyTile * kLargestDim],
+      v[kKeyTile * kLargestDim];  // when the keys are not packed
   float logits[kQueryTile * kKeyTile];
-  float out[kQueryTile * 256];
+  float out[kQueryTile * kLargestDim];
   float maximum[kQueryTile], sum[kQueryTile], factor[kQueryTile];
 };
 struct TileCount {

@@ -120,16 +120,20 @@ namespace longhaul {
 namespace {
 HWY_EXPORT(softmax_rows);
 HWY_EXPORT(finish_rows);
+
+// Rows that are worth a thread.
+int64_t grain(const RowTask& task) { return 16384 / task.vocabulary + 1; }
+
 }  // namespace
 
 void softmax_rows_cpu(const RowTask& task, int64_t rows) {
-  at::parallel_for(0, rows, 1, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, rows, grain(task), [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(softmax_rows)(task, begin, end);
   });
 }
 
 void finish_rows_cpu(const RowTask& task, int64_t rows) {
-  at::parallel_for(0, rows, 1, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, rows, grain(task), [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(finish_rows)(task, begin, end);
   });
 }

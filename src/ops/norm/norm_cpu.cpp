@@ -105,7 +105,7 @@ void normalize_backward_cpu(const NormTask& task, float* dweight, float* dbias) 
   const int64_t tile_rows = std::max(kTileRows, (task.rows + kTiles - 1) / kTiles);
   const int64_t tiles = (task.rows + tile_rows - 1) / tile_rows, width = task.width;
   std::vector<float> weights(dweight ? tiles * width : 0), biases(dbias ? tiles * width : 0);
-  at::parallel_for(0, tiles, 1, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, tiles, kGrain / (tile_rows * width) + 1, [&](int64_t begin, int64_t end) {
     for (int64_t tile = begin; tile < end; ++tile) {
       HWY_DYNAMIC_DISPATCH(normalize_rows_backward)
       (task, tile * tile_rows, std::min(task.rows, (tile + 1) * tile_rows),
