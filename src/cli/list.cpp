@@ -1,8 +1,10 @@
 // `longhaul list`: everything that registered itself, one line each.
+#include <algorithm>
 #include <cstdio>
 
 #include "cli/command.h"
 #include "models/models.h"
+#include "ops/op.h"
 #include "pos/encoding.h"
 #include "text/tokenizer.h"
 
@@ -17,10 +19,29 @@ Json rows_of(const Registry<Factory>& registry) {
   return rows;
 }
 
+Json rows_of_ops() {
+  Json rows = Json::array();
+  for (const auto& [name, entry] : Ops().entries()) {
+    OpPaths paths = entry.make();
+    rows.push_back({{"name", name}, {"summary", entry.summary}, {"cpu", paths.cpu}, {"gpu", paths.gpu}});
+  }
+  return rows;
+}
+
+// "  rope    rotary embedding: ..."
+std::string line_of(const Json& row, size_t width) {
+  std::string name = row["name"], line = "  " + name + std::string(width - name.size() + 2, ' ');
+  line += row["summary"].get<std::string>();
+  if (row.contains("cpu"))
+    line += str(". CPU: ", row["cpu"].get<std::string>(), ". GPU: ", row["gpu"].get<std::string>());
+  return line;
+}
+
 Json everything() {
   return {{"models", rows_of(ModelFamilies())},
           {"encodings", rows_of(Encodings())},
           {"tokenizers", rows_of(Tokenizers())},
+          {"ops", rows_of_ops()},
           {"commands", rows_of(Commands())}};
 }
 
@@ -36,17 +57,18 @@ int list(const std::string& what) {
   }
   for (const auto& [kind, rows] : chosen.items()) {
     if (what == "all") std::printf("%s\n", kind.c_str());
-    for (const Json& row : rows)
-      std::printf("  %-12s %s\n", row["name"].get<std::string>().c_str(), row["summary"].get<std::string>().c_str());
+    size_t width = 0;
+    for (const Json& row : rows) width = std::max(width, row["name"].get<std::string>().size());
+    for (const Json& row : rows) std::printf("%s\n", line_of(row, width).c_str());
   }
   return 0;
 }
 
 }  // namespace
 
-LH_REGISTER(Commands, "list", "everything there is: models, encodings, tokenizers, commands", [](CLI::App& app) {
+LH_REGISTER(Commands, "list", "everything there is: models, encodings, tokenizers, ops, commands", [](CLI::App& app) {
   auto what = std::make_shared<std::string>("all");
-  app.add_option("what", *what, "all, models, encodings, tokenizers or commands");
+  app.add_option("what", *what, "all, models, encodings, tokenizers, ops or commands");
   return [what] { return list(*what); };
 });
 

@@ -4,7 +4,6 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/_foreach_mul.h>
-#include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/linalg_vector_norm.h>
@@ -14,6 +13,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "ops/op.h"
 
 namespace longhaul {
 
@@ -92,5 +92,9 @@ void adamw_step(const std::vector<Tensor>& parameters, const std::vector<Tensor>
   at::_fused_adamw_(updated, slopes, first, second, {}, steps, options.lr, options.beta1, options.beta2,
                     options.weight_decay, options.eps, /*amsgrad=*/false, /*maximize=*/false, divisor);
 }
+
+LH_REGISTER(Ops, "adamw", "AdamW and the global gradient norm", [] {
+  return OpPaths{"ATen's fused kernel, own norm", "ATen's fused kernel"};
+});
 
 }  // namespace longhaul

@@ -8,6 +8,7 @@
 #include <hwy/highway.h>
 
 #include "ops/attention/rows-inl.h"
+#include "ops/op.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace longhaul::HWY_NAMESPACE {
@@ -167,5 +168,10 @@ kernels::TileCount kernels::forward_rows(const Setting& setting, const Keys& key
                                          ForwardScratch& scratch, double* lse) {
   return HWY_DYNAMIC_DISPATCH(ForwardRows)(setting, keys, rows, scratch, lse);
 }
+
+LH_REGISTER(Ops, "attention", "softmax attention over packed sequences with any bias", [] {
+  return OpPaths{"own fused kernel, " + vector_target(HWY_TARGETS) + "; f64: composition of ATen ops", kAtenComposition};
+});
+
 }  // namespace longhaul
 #endif

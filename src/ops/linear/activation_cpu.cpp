@@ -7,6 +7,7 @@
 #include <numbers>
 
 #include "ops/linear/activation.h"
+#include "ops/op.h"
 #include "ops/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -72,6 +73,10 @@ void activate_cpu(Activation activation, int64_t count, const float* x, float* y
      dx ? dx + begin : nullptr);
   });
 }
+
+LH_REGISTER(Ops, "linear", "x W^T + b with the norm or activation before it", [] {
+  return OpPaths{"ATen products by blocks of rows, own activation, " + vector_target(HWY_TARGETS) + "; f64: composition of ATen ops", kAtenComposition};
+});
 
 }  // namespace longhaul
 #endif

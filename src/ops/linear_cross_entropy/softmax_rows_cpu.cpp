@@ -6,6 +6,7 @@
 #include <hwy/foreach_target.h>  // must come before highway.h
 
 #include "ops/linear_cross_entropy/softmax_rows.h"
+#include "ops/op.h"
 #include "ops/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -137,6 +138,10 @@ void finish_rows_cpu(const RowTask& task, int64_t rows) {
     HWY_DYNAMIC_DISPATCH(finish_rows)(task, begin, end);
   });
 }
+
+LH_REGISTER(Ops, "linear_cross_entropy", "the head and its loss, never [T, V]", [] {
+  return OpPaths{"ATen products by chunks, own softmax, " + vector_target(HWY_TARGETS) + "; f64: composition of ATen ops", kAtenComposition};
+});
 
 }  // namespace longhaul
 #endif

@@ -5,6 +5,7 @@
 #include <hwy/foreach_target.h>  // must come before highway.h
 
 #include "ops/norm/norm_kernels.h"
+#include "ops/op.h"
 #include "ops/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -119,6 +120,10 @@ void normalize_backward_cpu(const NormTask& task, float* dweight, float* dbias) 
     }
   }
 }
+
+LH_REGISTER(Ops, "norm", "layer and RMS normalisation", [] {
+  return OpPaths{"own kernel, " + vector_target(HWY_TARGETS) + "; f64, bf16: composition of ATen ops", kAtenComposition};
+});
 
 }  // namespace longhaul
 #endif

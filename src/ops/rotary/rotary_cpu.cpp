@@ -7,6 +7,7 @@
 
 #include <cstring>
 
+#include "ops/op.h"
 #include "ops/rotary/rotary_kernels.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -72,6 +73,10 @@ void rotate_cpu(const RotaryTask& task) {
     HWY_DYNAMIC_DISPATCH(rotate_rows)(task, begin, end);
   });
 }
+
+LH_REGISTER(Ops, "rotary", "rotation of queries and keys", [] {
+  return OpPaths{"own kernel, " + vector_target(HWY_TARGETS) + "; f64, bf16: composition of ATen ops", kAtenComposition};
+});
 
 }  // namespace longhaul
 #endif

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "ops/op.h"
 
 namespace longhaul {
 
@@ -71,5 +72,9 @@ Tensor running_sum(const Tensor& x, const std::vector<int64_t>& offsets, const T
   check(x.device().is_cpu(), "running_sum: wanted a CPU tensor, got one on ", x.device());
   return RunningSum::apply(x, offsets, initial.defined() ? std::optional<Tensor>(initial) : std::nullopt);
 }
+
+LH_REGISTER(Ops, "running_sum", "prefix sums of packed sequences in double", [] {
+  return OpPaths{"own loop", "none, a tensor there is an error"};
+});
 
 }  // namespace longhaul
