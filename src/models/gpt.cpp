@@ -15,7 +15,9 @@ constexpr double kEps = 1e-5;
 
 struct GptConfig {
   std::string label;
-  int64_t layers = 0, heads = 0, width = 0, vocab = 0, block_size = 0;
+  int64_t layers = 0, heads = 0, width = 0, vocab = 0;
+  int64_t block_size = 0;      // the length it was made for: what the encoding's defaults (a table's length) follow
+  int64_t trained_length = 0;  // the length it was trained at last
   std::string position;
 };
 
@@ -60,9 +62,11 @@ class Gpt : public Model {
   const Encoding& encoding() const override { return *encoding_; }
 
   Json config() const override {
-    return {{"architectures", {"LonghaulGPT"}}, {"label", config_.label},        {"position", config_.position},
-            {"n_layer", config_.layers},        {"n_head", config_.heads},       {"n_embd", config_.width},
-            {"vocab_size", config_.vocab},      {"block_size", config_.block_size}};
+    Json json = {{"architectures", {"LonghaulGPT"}}, {"label", config_.label},  {"position", config_.position},
+                 {"n_layer", config_.layers},        {"n_head", config_.heads}, {"n_embd", config_.width},
+                 {"vocab_size", config_.vocab},      {"block_size", config_.block_size}};
+    if (info_.trained_length != config_.block_size) json["trained_length"] = info_.trained_length;
+    return json;
   }
 
  private:
@@ -122,7 +126,7 @@ class Gpt : public Model {
     info_.head_dim = config_.width / config_.heads;
     info_.hidden = 4 * config_.width;
     info_.vocab = config_.vocab;
-    info_.trained_length = config_.block_size;
+    info_.trained_length = config_.trained_length;
     info_.traits = encoding_->traits();
     if (encoding_->key_channel()) info_.channel_bytes = config_.layers * config_.heads * static_cast<int64_t>(sizeof(double));
   }
@@ -137,7 +141,7 @@ class Gpt : public Model {
 
 std::unique_ptr<Model> create(Spec& spec, const ModelOptions& options) {
   GptConfig config{.label = spec.text(), .vocab = options.vocab, .block_size = options.trained_length,
-                   .position = Spec::parse(options.position).text()};
+                   .trained_length = options.trained_length, .position = Spec::parse(options.position).text()};
   if (spec.has("size")) {
     std::vector<std::string> names;
     for (const GptSize& size : kSizes) names.push_back(size.name);
@@ -166,6 +170,7 @@ std::unique_ptr<Model> restore(JsonReader& json, const ModelOptions& options) {
   config.width = json.integer("n_embd", 1);
   config.vocab = json.integer("vocab_size", 1);
   config.block_size = json.integer("block_size", 1);
+  config.trained_length = json.integer_or("trained_length", config.block_size, 1);
   return std::make_unique<Gpt>(config, options);
 }
 

@@ -62,6 +62,8 @@ class Model {
   const ModelInfo& info() const { return info_; }
   Parameters& parameters() { return parameters_; }
   const Parameters& parameters() const { return parameters_; }
+  // Notes that it goes on being trained at this length. What reports mark; nothing that the model computes changes.
+  void set_trained_length(int64_t tokens) { info_.trained_length = tokens; }
 
  protected:
   explicit Model(Parameters parameters) : parameters_(std::move(parameters)) {}

@@ -99,6 +99,7 @@ std::unique_ptr<Model> make_model(const TrainSettings& settings) {
   for (int64_t length : settings.eval_lengths) longest = std::max(longest, length);
   check(info.traits.longest == 0 || longest <= info.traits.longest, "encoding '", info.position, "' ends at ",
         info.traits.longest, " tokens; --seq-len and --eval-lengths ask for ", longest);
+  model->set_trained_length(settings.seq_len);
   return model;
 }
 

@@ -39,7 +39,7 @@ struct TrainOutcome {
 // Asked after every step: "" to go on, otherwise why to stop (the state is saved first).
 using StopFn = std::function<std::string(int64_t finished_steps)>;
 
-// A fresh or loaded model as the settings (resolved) say. Error when a training or evaluation length is beyond its encoding.
+// A fresh or loaded model as the settings (resolved) say, its trained length theirs. Error when a training or evaluation length is beyond its encoding.
 std::unique_ptr<Model> make_model(const TrainSettings& settings);
 
 class Trainer {

@@ -265,6 +265,43 @@ TEST_F(TrainerTest, FineTunesACheckpoint) {
   EXPECT_LT(trainer->run(never_stop()).loss, 5.0);
 }
 
+TEST_F(TrainerTest, FineTuningAtAnotherLengthIsTrainedAtThatLength) {
+  for (const char* position : {"cable", "learned:max=128"}) {
+    SCOPED_TRACE(position);
+    TrainSettings settings = small_settings(data_, 3);
+    settings.pos = position;
+    std::string base = finish(settings, str("base_", position));
+    EXPECT_EQ(load_model(base)->info().trained_length, 32);
+    settings.arch = settings.pos = "";
+    settings.init_from = base;
+    for (int64_t length : {16, 64}) {
+      settings.seq_len = length;
+      std::string run = *scratch_ / str("tuned_", position, length);
+      Trainer::start(settings, run, quiet_context())->run(stop_after(2));
+      EXPECT_EQ(load_model(run)->info().trained_length, length);
+      EXPECT_EQ(Trainer::resume(run, {}, quiet_context())->model().info().trained_length, length);
+    }
+  }
+}
+
+TEST_F(TrainerTest, LearnedTableDoesNotGrow) {
+  TrainSettings settings = small_settings(data_, 3);
+  settings.pos = "learned";
+  settings.eval_lengths = {};
+  std::string base = finish(settings, "table");
+  settings.arch = settings.pos = "";
+  settings.init_from = base;
+  settings.seq_len = 64;
+  std::string message = error_of([&] { Trainer::start(settings, *scratch_ / "grown", quiet_context()); });
+  EXPECT_EQ(message, "encoding 'learned' ends at 32 tokens; --seq-len and --eval-lengths ask for 64");
+  EXPECT_FALSE(exists(*scratch_ / "grown"));
+  settings.seq_len = 16;  // the table stays what it is
+  std::string shorter = *scratch_ / "shorter";
+  Trainer::start(settings, shorter, quiet_context())->run(never_stop());
+  EXPECT_EQ(load_model(shorter)->info().trained_length, 16);
+  EXPECT_EQ(load_model(shorter)->info().traits.longest, 32);
+}
+
 TEST_F(TrainerTest, SettingsThatCannotBe) {
   auto rejects = [&](const std::string& wanted, const std::function<void(TrainSettings&)>& spoil) {
     TrainSettings settings = small_settings(data_, 5);
