@@ -21,7 +21,9 @@ struct InspectOptions {
 Json cost_of(const Model& model, int64_t length) {
   const ModelInfo& info = model.info();
   int64_t stream = length * info.width * 4, cache = length * info.state_bytes_per_token(4) / info.layers;
-  Json cost = {{"length", length}, {"flops", info.forward_flops(length, length)}, {"decode_state_bytes", length * info.state_bytes_per_token(4)},
+  Json cost = {{"length", length},
+               {"flops", info.forward_flops(length, length)},
+               {"decode_state_bytes", length * info.state_bytes_per_token(4)},
                {"perplexity_bytes", model.parameters().count() * 4 + 2 * stream + cache}};
   if (info.traits.longest && length > info.traits.longest) cost["impossible"] = info.traits.note;
   return cost;
@@ -29,21 +31,31 @@ Json cost_of(const Model& model, int64_t length) {
 
 Json describe(const Model& model, const InspectOptions& options) {
   const ModelInfo& info = model.info();
-  Json traits = {{"longest", info.traits.longest}, {"chunk_exact", info.traits.chunk_exact}, {"needs_total", info.traits.needs_total},
+  Json traits = {{"longest", info.traits.longest},
+                 {"chunk_exact", info.traits.chunk_exact},
+                 {"needs_total", info.traits.needs_total},
                  {"note", info.traits.note}};
-  Json out = {{"model", options.model},           {"family", info.family},
-              {"label", info.label},              {"position", info.position},
+  Json out = {{"model", options.model},
+              {"family", info.family},
+              {"label", info.label},
+              {"position", info.position},
               {"parameters", model.parameters().count()},
-              {"layers", info.layers},            {"width", info.width},
-              {"heads", info.heads},              {"kv_heads", info.kv_heads},
-              {"head_dim", info.head_dim},        {"hidden", info.hidden},
-              {"vocabulary", info.vocab},         {"trained_length", info.trained_length},
+              {"layers", info.layers},
+              {"width", info.width},
+              {"heads", info.heads},
+              {"kv_heads", info.kv_heads},
+              {"head_dim", info.head_dim},
+              {"hidden", info.hidden},
+              {"vocabulary", info.vocab},
+              {"trained_length", info.trained_length},
               {"state_bytes_per_token", info.state_bytes_per_token(4)},
               {"encoding", traits}};
   if (!options.length.empty()) out["cost"] = cost_of(model, parse_length(options.length, "--length"));
   if (options.tensors)
     for (const Parameter& p : model.parameters().all())
-      out["tensors"].push_back({{"name", p.name}, {"shape", p.tensor.sizes().vec()}, {"trainable", p.trainable},
+      out["tensors"].push_back({{"name", p.name},
+                                {"shape", p.tensor.sizes().vec()},
+                                {"trainable", p.trainable},
                                 {"largest", p.tensor.detach().abs().max().item<double>()}});
   return out;
 }
@@ -54,25 +66,30 @@ void print(const Json& d) {
   std::printf("%s\n", text("model").c_str());
   std::printf("  architecture      %s (%s)\n", text("label").c_str(), text("family").c_str());
   std::printf("  parameters        %s\n", number("parameters").c_str());
-  std::printf("  layers            %s x width %s, hidden %s\n", number("layers").c_str(), number("width").c_str(), number("hidden").c_str());
-  std::printf("  heads             %s of %s (%s key-value)\n", number("heads").c_str(), number("head_dim").c_str(), number("kv_heads").c_str());
+  std::printf("  layers            %s x width %s, hidden %s\n", number("layers").c_str(), number("width").c_str(),
+              number("hidden").c_str());
+  std::printf("  heads             %s of %s (%s key-value)\n", number("heads").c_str(), number("head_dim").c_str(),
+              number("kv_heads").c_str());
   std::printf("  vocabulary        %s\n", number("vocabulary").c_str());
   std::printf("  position          %s\n", text("position").c_str());
   int64_t longest = d["encoding"]["longest"];
   std::printf("  trained length    %s tokens%s\n", number("trained_length").c_str(),
               longest ? (", ends at " + with_commas(longest)).c_str() : ", no hard limit");
-  if (!d["encoding"]["note"].get<std::string>().empty()) std::printf("  note              %s\n", d["encoding"]["note"].get<std::string>().c_str());
+  if (!d["encoding"]["note"].get<std::string>().empty())
+    std::printf("  note              %s\n", d["encoding"]["note"].get<std::string>().c_str());
   std::printf("  state per token   %s\n", human_bytes(d["state_bytes_per_token"].get<double>()).c_str());
   if (d.contains("cost")) {
     const Json& cost = d["cost"];
     std::printf("  at %s tokens: %.3g FLOP a pass, %s while measuring perplexity, %s of decoding state%s\n",
                 with_commas(cost["length"].get<int64_t>()).c_str(), cost["flops"].get<double>(),
-                human_bytes(cost["perplexity_bytes"].get<double>()).c_str(), human_bytes(cost["decode_state_bytes"].get<double>()).c_str(),
+                human_bytes(cost["perplexity_bytes"].get<double>()).c_str(),
+                human_bytes(cost["decode_state_bytes"].get<double>()).c_str(),
                 cost.contains("impossible") ? (" - impossible: " + cost["impossible"].get<std::string>()).c_str() : "");
   }
   if (d.contains("tensors"))
     for (const Json& t : d["tensors"])
-      std::printf("  %-48s %s  max |x| %.4g\n", t["name"].get<std::string>().c_str(), t["shape"].dump().c_str(), t["largest"].get<double>());
+      std::printf("  %-48s %s  max |x| %.4g\n", t["name"].get<std::string>().c_str(), t["shape"].dump().c_str(),
+                  t["largest"].get<double>());
 }
 
 int inspect(const InspectOptions& options) {
@@ -87,12 +104,13 @@ int inspect(const InspectOptions& options) {
 
 }  // namespace
 
-LH_REGISTER(Commands, "inspect", "what a model is: parameters, encoding, state per token, the cost of a length", [](CLI::App& app) {
-  auto options = std::make_shared<InspectOptions>();
-  app.add_option("model", options->model, "run directory")->required();
-  app.add_option("--length", options->length, "also say what this many tokens cost (4k, 1m)");
-  app.add_flag("--tensors", options->tensors, "list the tensors");
-  return [options] { return inspect(*options); };
-});
+LH_REGISTER(Commands, "inspect", "what a model is: parameters, encoding, state per token, the cost of a length",
+            [](CLI::App& app) {
+              auto options = std::make_shared<InspectOptions>();
+              app.add_option("model", options->model, "run directory")->required();
+              app.add_option("--length", options->length, "also say what this many tokens cost (4k, 1m)");
+              app.add_flag("--tensors", options->tensors, "list the tensors");
+              return [options] { return inspect(*options); };
+            });
 
 }  // namespace longhaul

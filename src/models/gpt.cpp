@@ -25,8 +25,11 @@ struct GptSize {
   const char* name;
   int64_t layers, heads, width;
 };
-constexpr GptSize kSizes[] = {{"mini", 6, 6, 384},    {"tiny", 6, 8, 512},     {"small", 12, 12, 768},
-                              {"medium", 24, 16, 1024}, {"large", 36, 20, 1280}};
+constexpr GptSize kSizes[] = {{"mini", 6, 6, 384},
+                              {"tiny", 6, 8, 512},
+                              {"small", 12, 12, 768},
+                              {"medium", 24, 16, 1024},
+                              {"large", 36, 20, 1280}};
 
 class Gpt : public Model {
  public:
@@ -34,9 +37,10 @@ class Gpt : public Model {
       : Model(Parameters(options.seed, options.dtype)), config_(config), compute_(options.compute) {
     check(config.layers > 0 && config.heads > 0 && config.width > 0, "gpt: layers, heads and width must be > 0, got ",
           config.layers, ", ", config.heads, ", ", config.width);
-    check(config.width % config.heads == 0, "gpt: width must be a multiple of heads, got ", config.width, " and ", config.heads);
-    check(config.vocab > 0 && config.block_size > 0, "gpt: vocabulary and block_size must be > 0, got ", config.vocab, " and ",
-          config.block_size);
+    check(config.width % config.heads == 0, "gpt: width must be a multiple of heads, got ", config.width, " and ",
+          config.heads);
+    check(config.vocab > 0 && config.block_size > 0, "gpt: vocabulary and block_size must be > 0, got ", config.vocab,
+          " and ", config.block_size);
     embedding_ = parameters_.add("transformer.wte.weight", {config.vocab, config.width}, Init::normal(kDeviation));
     parameters_.tie("lm_head.weight", "transformer.wte.weight");
     for (int64_t i = 0; i < config.layers; ++i) layers_.push_back(make_layer(prefix(i)));
@@ -55,15 +59,16 @@ class Gpt : public Model {
   void layer(int64_t i, Stream& stream, const Pass& pass) const override {
     const Layer& w = layers_[i];
     Tensor x = stream.x + attention_block(stream.x, w.attention, *encoding_, i, pass, compute_);
-    stream.x = x + activation_linear(norm_linear(x, w.mlp_norm, w.up, compute_), Activation::gelu_tanh, w.down, compute_);
+    stream.x =
+        x + activation_linear(norm_linear(x, w.mlp_norm, w.up, compute_), Activation::gelu_tanh, w.down, compute_);
   }
 
   Head head() const override { return {final_norm_, {embedding_, {}, 1, 0}}; }
   const Encoding& encoding() const override { return *encoding_; }
 
   Json config() const override {
-    Json json = {{"architectures", {"LonghaulGPT"}}, {"label", config_.label},  {"position", config_.position},
-                 {"n_layer", config_.layers},        {"n_head", config_.heads}, {"n_embd", config_.width},
+    Json json = {{"architectures", {"LonghaulGPT"}}, {"label", config_.label},          {"position", config_.position},
+                 {"n_layer", config_.layers},        {"n_head", config_.heads},         {"n_embd", config_.width},
                  {"vocab_size", config_.vocab},      {"block_size", config_.block_size}};
     if (info_.trained_length != config_.block_size) json["trained_length"] = info_.trained_length;
     return json;
@@ -128,7 +133,8 @@ class Gpt : public Model {
     info_.vocab = config_.vocab;
     info_.trained_length = config_.trained_length;
     info_.traits = encoding_->traits();
-    if (encoding_->key_channel()) info_.channel_bytes = config_.layers * config_.heads * static_cast<int64_t>(sizeof(double));
+    if (encoding_->key_channel())
+      info_.channel_bytes = config_.layers * config_.heads * static_cast<int64_t>(sizeof(double));
   }
 
   GptConfig config_;
@@ -140,8 +146,11 @@ class Gpt : public Model {
 };
 
 std::unique_ptr<Model> create(Spec& spec, const ModelOptions& options) {
-  GptConfig config{.label = spec.text(), .vocab = options.vocab, .block_size = options.trained_length,
-                   .trained_length = options.trained_length, .position = Spec::parse(options.position).text()};
+  GptConfig config{.label = spec.text(),
+                   .vocab = options.vocab,
+                   .block_size = options.trained_length,
+                   .trained_length = options.trained_length,
+                   .position = Spec::parse(options.position).text()};
   if (spec.has("size")) {
     std::vector<std::string> names;
     for (const GptSize& size : kSizes) names.push_back(size.name);
@@ -176,7 +185,8 @@ std::unique_ptr<Model> restore(JsonReader& json, const ModelOptions& options) {
 
 }  // namespace
 
-LH_REGISTER(ModelFamilies, "gpt", "GPT-2 body, any encoding: size=mini|tiny|small|medium|large or layers=,width=,heads=",
+LH_REGISTER(ModelFamilies, "gpt",
+            "GPT-2 body, any encoding: size=mini|tiny|small|medium|large or layers=,width=,heads=",
             ModelFamily{create, restore});
 
 }  // namespace longhaul

@@ -21,6 +21,13 @@ std::string with_size_key(const std::string& arch) {
   return arch.substr(0, colon + 1) + "size=" + arch.substr(colon + 1);
 }
 
+// "\"longhaul-gpt\" or ...".
+std::string known_types() {
+  std::vector<std::string> known;
+  for (const std::string& name : ModelFamilies().names()) known.push_back("\"" + (kModelTypePrefix + name) + "\"");
+  return join(known, " or ");
+}
+
 // What is wrong with one file's tensors, or "".
 std::string disagreement(const SafetensorsFile& file, const Parameters& parameters) {
   std::string wrong;
@@ -31,7 +38,8 @@ std::string disagreement(const SafetensorsFile& file, const Parameters& paramete
     if (!file.has(name))
       wrong += longhaul::str("\n  missing ", p.name, " ", p.tensor.sizes());
     else if (at::IntArrayRef(file.at(name).shape) != p.tensor.sizes())
-      wrong += longhaul::str("\n  ", name, ": wanted ", p.tensor.sizes(), ", found ", at::IntArrayRef(file.at(name).shape));
+      wrong +=
+          longhaul::str("\n  ", name, ": wanted ", p.tensor.sizes(), ", found ", at::IntArrayRef(file.at(name).shape));
   }
   for (const std::string& name : file.names())
     if (!parameters.has(name) && !parameters.aliases().count(name)) wrong += longhaul::str("\n  unknown ", name);
@@ -73,11 +81,8 @@ std::unique_ptr<Model> load_model(const std::string& folder, at::ScalarType dtyp
   Json config = read_json(config_path);
   JsonReader reader(config, config_path);
   std::string type = reader.string("model_type");
-  check(type.rfind(kModelTypePrefix, 0) == 0, config_path, ": model_type: wanted ", join([] {
-          std::vector<std::string> known;
-          for (const std::string& name : ModelFamilies().names()) known.push_back("\"" + (kModelTypePrefix + name) + "\"");
-          return known;
-        }(), " or "), ", found \"", type, "\"");
+  check(type.rfind(kModelTypePrefix, 0) == 0, config_path, ": model_type: wanted ", known_types(), ", found \"", type,
+        "\"");
   ModelOptions options;
   options.dtype = dtype;
   options.compute = compute;

@@ -12,11 +12,11 @@ namespace longhaul {
 
 // What every family is told when a model is made from scratch.
 struct ModelOptions {
-  std::string position = "rope";       // encoding spec
+  std::string position = "rope";  // encoding spec
   int64_t vocab = 50304;
   int64_t trained_length = 1024;
   uint64_t seed = 0;
-  at::ScalarType dtype = at::kFloat;   // of the parameters
+  at::ScalarType dtype = at::kFloat;  // of the parameters
   ComputeType compute = ComputeType::f32;
 };
 
@@ -31,7 +31,8 @@ std::unique_ptr<Model> create_model(const std::string& arch, const ModelOptions&
 
 // Run directories in the Hugging Face manner: config.json, model.safetensors (names and layout: docs/run-directory.md).
 // Tensors missing, unknown or misshapen are one Error that lists them all. `dtype` is what the weights are converted to.
-std::unique_ptr<Model> load_model(const std::string& folder, at::ScalarType dtype = at::kFloat, ComputeType compute = ComputeType::f32);
+std::unique_ptr<Model> load_model(const std::string& folder, at::ScalarType dtype = at::kFloat,
+                                  ComputeType compute = ComputeType::f32);
 void save_model(const Model& model, const std::string& folder);  // both files, each atomically
 
 }  // namespace longhaul

@@ -13,18 +13,18 @@ namespace longhaul {
 namespace {
 
 constexpr std::array<std::pair<DType, at::ScalarType>, 13> kTypes = {{{DType::f64, at::kDouble},
-                                                                       {DType::f32, at::kFloat},
-                                                                       {DType::f16, at::kHalf},
-                                                                       {DType::bf16, at::kBFloat16},
-                                                                       {DType::i64, at::kLong},
-                                                                       {DType::i32, at::kInt},
-                                                                       {DType::i16, at::kShort},
-                                                                       {DType::i8, at::kChar},
-                                                                       {DType::u64, at::kUInt64},
-                                                                       {DType::u32, at::kUInt32},
-                                                                       {DType::u16, at::kUInt16},
-                                                                       {DType::u8, at::kByte},
-                                                                       {DType::boolean, at::kBool}}};
+                                                                      {DType::f32, at::kFloat},
+                                                                      {DType::f16, at::kHalf},
+                                                                      {DType::bf16, at::kBFloat16},
+                                                                      {DType::i64, at::kLong},
+                                                                      {DType::i32, at::kInt},
+                                                                      {DType::i16, at::kShort},
+                                                                      {DType::i8, at::kChar},
+                                                                      {DType::u64, at::kUInt64},
+                                                                      {DType::u32, at::kUInt32},
+                                                                      {DType::u16, at::kUInt16},
+                                                                      {DType::u8, at::kByte},
+                                                                      {DType::boolean, at::kBool}}};
 
 }  // namespace
 
@@ -49,7 +49,8 @@ Tensor to_tensor(const TensorView& view) {
 Tensor to_tensor(const TensorView& view, at::ScalarType dtype) { return to_tensor(view).to(dtype); }
 
 NamedTensor to_named(const std::string& name, const Tensor& tensor) {
-  check(tensor.is_contiguous() && tensor.device().is_cpu(), "tensor '", name, "' must be contiguous and on the CPU to be written");
+  check(tensor.is_contiguous() && tensor.device().is_cpu(), "tensor '", name,
+        "' must be contiguous and on the CPU to be written");
   auto* data = static_cast<const std::byte*>(tensor.const_data_ptr());
   return {name, dtype_of(tensor.scalar_type()), tensor.sizes().vec(), {data, tensor.nbytes()}};
 }

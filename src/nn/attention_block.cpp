@@ -2,8 +2,8 @@
 
 namespace longhaul {
 
-Tensor attention_block(const Tensor& x, const AttentionWeights& w, const Encoding& encoding, int64_t layer, const Pass& pass,
-                       ComputeType compute) {
+Tensor attention_block(const Tensor& x, const AttentionWeights& w, const Encoding& encoding, int64_t layer,
+                       const Pass& pass, ComputeType compute) {
   AttentionCall call;
   call.plan = &pass.plan;
   Tensor qkv;

@@ -26,8 +26,8 @@ AttentionSpans LayerCache::append(const Tensor& keys, const Tensor& values, cons
   spans.query_offsets = seq.offsets;
   for (int64_t b = 0; b < seq.count(); ++b) {
     int64_t length = seq.length(b), first = begin[b] + seq.past[b];
-    check(seq.past[b] + length <= seq.total[b], "cache: sequence ", b, " has room for ", seq.total[b], " tokens, asked for ",
-          seq.past[b] + length);
+    check(seq.past[b] + length <= seq.total[b], "cache: sequence ", b, " has room for ", seq.total[b],
+          " tokens, asked for ", seq.past[b] + length);
     k.narrow(0, first, length).copy_(keys.narrow(0, seq.offsets[b], length));
     v.narrow(0, first, length).copy_(values.narrow(0, seq.offsets[b], length));
     positions.narrow(0, first, length).copy_(seq.positions.narrow(0, seq.offsets[b], length));

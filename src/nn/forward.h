@@ -15,12 +15,12 @@ struct LayerReport {
 
 struct ForwardOptions {
   Step step;
-  bool recompute = false;                 // training: keep only each layer's input and run the layer again in backward
-  int64_t chunk = 0;                      // inference: each layer takes its tokens in chunks of this many; 0: one pass.
-                                          // Memory is then [T, C] plus ONE layer's keys and values, whatever the depth
+  bool recompute = false;  // training: keep only each layer's input and run the layer again in backward
+  int64_t chunk = 0;       // inference: each layer takes its tokens in chunks of this many; 0: one pass.
+                           // Memory is then [T, C] plus ONE layer's keys and values, whatever the depth
   double skip_eps = 1e-7;
-  std::vector<Tensor>* hidden = nullptr;  // the input of every layer and the output of the last are appended
-  AttentionStats* stats = nullptr;        // summed over layers
+  std::vector<Tensor>* hidden = nullptr;        // the input of every layer and the output of the last are appended
+  AttentionStats* stats = nullptr;              // summed over layers
   std::vector<LayerReport>* reports = nullptr;  // one a layer, instead of `stats`; calls without chunks
 };
 
@@ -28,7 +28,8 @@ struct ForwardOptions {
 Tensor forward(const Model& model, const Tensor& tokens, const Sequences& seq, const ForwardOptions& options);
 
 // Sum of the cross entropies of `targets` [T] (-100 counts nothing); differentiable.
-Tensor loss_sum(const Model& model, const Tensor& tokens, const Tensor& targets, const Sequences& seq, const ForwardOptions& options);
+Tensor loss_sum(const Model& model, const Tensor& tokens, const Tensor& targets, const Sequences& seq,
+                const ForwardOptions& options);
 
 // Log-probability and rank of each target; no gradients, no [T, V] tensor.
 TokenScores score_tokens(const Model& model, const Tensor& tokens, const Tensor& targets, const Sequences& seq,

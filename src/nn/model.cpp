@@ -8,10 +8,12 @@ int64_t ModelInfo::state_bytes_per_token(int64_t element_size) const {
 
 double ModelInfo::forward_flops(int64_t tokens, int64_t head_rows) const {
   double t = static_cast<double>(tokens), c = static_cast<double>(width);
-  double projections = c * static_cast<double>((heads + 2 * kv_heads) * head_dim) + static_cast<double>(heads * head_dim) * c;
+  double projections =
+      c * static_cast<double>((heads + 2 * kv_heads) * head_dim) + static_cast<double>(heads * head_dim) * c;
   double matrices = projections + static_cast<double>(mlp_matrices) * c * static_cast<double>(hidden);
   double attention = 4.0 * static_cast<double>(heads * head_dim) * t * (t + 1) / 2;
-  return static_cast<double>(layers) * (2 * matrices * t + attention) + 2 * c * static_cast<double>(vocab) * static_cast<double>(head_rows);
+  return static_cast<double>(layers) * (2 * matrices * t + attention) +
+         2 * c * static_cast<double>(vocab) * static_cast<double>(head_rows);
 }
 
 }  // namespace longhaul

@@ -14,9 +14,9 @@
 namespace longhaul {
 
 struct ModelInfo {
-  std::string family;          // "gpt"
-  std::string label;           // "gpt:tiny"
-  std::string position;        // canonical spec of the encoding
+  std::string family;    // "gpt"
+  std::string label;     // "gpt:tiny"
+  std::string position;  // canonical spec of the encoding
   int64_t layers = 0, width = 0, heads = 0, kv_heads = 0, head_dim = 0, hidden = 0, vocab = 0;
   int64_t trained_length = 0;  // tokens
   int64_t mlp_matrices = 2;    // [width, hidden] matrices of a layer: 2, or 3 with a gate
@@ -30,7 +30,7 @@ struct ModelInfo {
 
 // Activations on their way through the layers. A layer may shorten the stream: x, seq and origin change together.
 struct Stream {
-  Tensor x;       // [T, C]
+  Tensor x;  // [T, C]
   Sequences seq;
   Tensor origin;  // [T] int64: input position of each survivor; undefined: all survive
 };
@@ -39,7 +39,7 @@ struct Stream {
 struct Pass {
   Plan plan;
   Step step;
-  LayerCache* cache = nullptr;      // of this layer; null: every key is in this call
+  LayerCache* cache = nullptr;  // of this layer; null: every key is in this call
   AttentionStats* stats = nullptr;
   std::vector<Reading>* readings = nullptr;  // of the layer's encoding, when asked for
   double skip_eps = 1e-7;

@@ -19,7 +19,7 @@ struct Fixture {
 
   std::string name() const { return info.value("case", path); }
   bool has(const std::string& key) const { return tensors.has(key); }
-  Tensor at(const std::string& key) const;                         // as stored
+  Tensor at(const std::string& key) const;                        // as stored
   Tensor at(const std::string& key, at::ScalarType dtype) const;  // converted
 };
 
@@ -48,7 +48,9 @@ Tolerance tolerance_for(at::ScalarType arithmetic, const Json& float32_deviation
 // false: the fixture's kind is known, but what it is about does not exist here (an encoding of a later release).
 using Handler = std::function<bool(const Fixture&, Report&)>;
 std::map<std::string, Handler>& handlers();
-inline bool claim(const std::string& kind, Handler handler) { return handlers().emplace(kind, std::move(handler)).second; }
+inline bool claim(const std::string& kind, Handler handler) {
+  return handlers().emplace(kind, std::move(handler)).second;
+}
 
 // What the fixtures call a positional method -> our spec (docs/names.md), or "" when it does not exist here.
 std::string encoding_for(const std::string& pos_method, int64_t head_dim);

@@ -54,7 +54,8 @@ void run(const std::string& path, Tally& tally) {
     return;
   }
   bool ok = report.failures().empty();
-  std::printf("%s %s %s (%d comparisons)\n", ok ? "ok    " : "FAILED", kind.c_str(), info.value("case", path).c_str(), report.comparisons());
+  std::printf("%s %s %s (%d comparisons)\n", ok ? "ok    " : "FAILED", kind.c_str(), info.value("case", path).c_str(),
+              report.comparisons());
   for (const std::string& failure : report.failures()) std::printf("         %s\n", failure.c_str());
   ++(ok ? tally.passed : tally.failed);
 }
@@ -72,8 +73,8 @@ int run_all(const std::string& folder) {
     std::printf("no handler yet: %s (%d)\n", kind.c_str(), count);
     unclaimed += count;
   }
-  std::printf("golden: %d passed, %d failed, %d of kinds without a handler, %d files that are no fixtures\n", tally.passed,
-              tally.failed, unclaimed, tally.other);
+  std::printf("golden: %d passed, %d failed, %d of kinds without a handler, %d files that are no fixtures\n",
+              tally.passed, tally.failed, unclaimed, tally.other);
   return tally.failed == 0 && tally.passed > 0 ? 0 : 1;
 }
 

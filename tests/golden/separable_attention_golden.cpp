@@ -29,7 +29,8 @@ Tensor pack(const Tensor& x) { return x.transpose(1, 2).flatten(0, 1); }
 void compare(const Fixture& fixture, const Form& form, at::ScalarType dtype, Report& report) {
   std::map<std::string, Tensor> in;
   for (const char* name : {"q", "k", "v", "h", "s"})
-    if (fixture.has(std::string("in.") + name)) in[name] = fixture.at(std::string("in.") + name, dtype).set_requires_grad(true);
+    if (fixture.has(std::string("in.") + name))
+      in[name] = fixture.at(std::string("in.") + name, dtype).set_requires_grad(true);
   int64_t count = in["q"].size(0), length = in["q"].size(2);
   Sequences seq = Sequences::equal(count, length);
   Tensor h = pack(in["h"]), a = form.relu ? at::relu(h) : at::softplus(h), s = -running_sum(a, seq.offsets), g;
@@ -46,9 +47,11 @@ void compare(const Fixture& fixture, const Form& form, at::ScalarType dtype, Rep
   Tolerance tolerance = tolerance_for(dtype, deviation.value("out", Json()), at::kFloat);
   report.near(mode + "out", out, pack(fixture.at("out.out")), tolerance.value);
   double largest = 0;
-  for (const auto& [name, tensor] : in) largest = std::max(largest, fixture.at("grad." + name, at::kDouble).abs().max().item<double>());
   for (const auto& [name, tensor] : in)
-    report.near_with_floor(mode + "grad " + name, tensor.grad(), fixture.at("grad." + name), tolerance.gradient, 1e-4 * largest);
+    largest = std::max(largest, fixture.at("grad." + name, at::kDouble).abs().max().item<double>());
+  for (const auto& [name, tensor] : in)
+    report.near_with_floor(mode + "grad " + name, tensor.grad(), fixture.at("grad." + name), tolerance.gradient,
+                           1e-4 * largest);
 }
 
 bool handle(const Fixture& fixture, Report& report) {

@@ -37,9 +37,13 @@ Trace train(Model& model, const Tensor& batches, const Schedule& schedule, int64
   return trace;
 }
 
-void compare_run(const Fixture& fixture, const GptFixtureConfig& config, const std::string& name, at::ScalarType dtype, Report& report) {
+void compare_run(const Fixture& fixture, const GptFixtureConfig& config, const std::string& name, at::ScalarType dtype,
+                 Report& report) {
   const Json& run = fixture.info.at("runs").at(name);
-  Schedule schedule{.max_lr = run.at("max_lr"), .min_lr = run.at("min_lr"), .warmup = run.at("warmup"), .max_steps = run.at("max_steps")};
+  Schedule schedule{.max_lr = run.at("max_lr"),
+                    .min_lr = run.at("min_lr"),
+                    .warmup = run.at("warmup"),
+                    .max_steps = run.at("max_steps")};
   auto model = make_fixture_model(fixture, config, dtype);
   Trace trace = train(*model, fixture.at("batches", at::kLong), schedule, static_cast<int64_t>(run.at("loss").size()));
   std::string mode = (dtype == at::kDouble ? "double " : "f32 ") + name;
@@ -50,7 +54,8 @@ void compare_run(const Fixture& fixture, const GptFixtureConfig& config, const s
   same("loss", trace.loss, run.at("loss"));
   same("grad_norm_before_clip", trace.norm, run.at("grad_norm_before_clip"));
   same("lr", trace.lr, run.at("lr"));
-  if (dtype != at::kDouble || name != "short_schedule") return;  // Adam amplifies the zero gradients of key biases in f32
+  // In f32 Adam amplifies the zero gradients of key biases.
+  if (dtype != at::kDouble || name != "short_schedule") return;
   for (const Parameter& p : model->parameters().all())
     report.near(mode + " final " + p.name, p.tensor, fixture.at("final." + p.name), 2e-7);
 }

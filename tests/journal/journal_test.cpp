@@ -148,7 +148,8 @@ TEST_F(JournalTest, KillNineLosesNothingThatAppendReturnedFor) {
       }
     });
     close(pipe_ends[1]);
-    if (round % 2 == 0) {  // half the kills come while records flow, however busy the machine; the others may come before the first
+    // Half the kills come while records flow, however busy the machine; the others may come before the first.
+    if (round % 2 == 0) {
       int64_t first;
       ASSERT_EQ(read(pipe_ends[0], &first, sizeof first), static_cast<ssize_t>(sizeof first));
       acknowledged = std::max(acknowledged, first + 1);

@@ -61,7 +61,9 @@ TEST(Gpt, LargeParameterCountsByFormula) {
 
 TEST(Gpt, InitRule) {
   auto model = make("gpt:layers=2,width=64,heads=4", "cable");
-  auto deviation = [&](const std::string& name) { return model->parameters().at(name).detach().to(at::kDouble).std().item<double>(); };
+  auto deviation = [&](const std::string& name) {
+    return model->parameters().at(name).detach().to(at::kDouble).std().item<double>();
+  };
   EXPECT_NEAR(deviation("transformer.h.0.attn.c_attn.weight"), 0.02, 0.001);
   EXPECT_NEAR(deviation("transformer.h.1.mlp.c_proj.weight"), 0.02 / 2, 0.0005);
   EXPECT_NEAR(deviation("transformer.h.1.attn.c_proj.weight"), 0.02 / 2, 0.0005);
@@ -69,9 +71,12 @@ TEST(Gpt, InitRule) {
   EXPECT_EQ(model->parameters().at("transformer.h.0.attn.c_attn.bias").abs().max().item<double>(), 0);
   // Encodings are compared from the same start: what two models share by name they share by value.
   auto other = make("gpt:layers=2,width=64,heads=4", "rope");
-  EXPECT_TRUE(other->parameters().at("transformer.h.1.mlp.c_fc.weight").equal(model->parameters().at("transformer.h.1.mlp.c_fc.weight")));
+  EXPECT_TRUE(other->parameters()
+                  .at("transformer.h.1.mlp.c_fc.weight")
+                  .equal(model->parameters().at("transformer.h.1.mlp.c_fc.weight")));
   auto reseeded = make("gpt:layers=2,width=64,heads=4", "rope", 2);
-  EXPECT_FALSE(other->parameters().at("transformer.wte.weight").equal(reseeded->parameters().at("transformer.wte.weight")));
+  EXPECT_FALSE(
+      other->parameters().at("transformer.wte.weight").equal(reseeded->parameters().at("transformer.wte.weight")));
 }
 
 TEST(Gpt, StartsNearTheUniformLoss) {
@@ -86,7 +91,8 @@ TEST(RunDirectory, SaveAndLoadIsBitwise) {
   auto model = make("gpt:layers=2,width=32,heads=4", "cable:variant=nw");
   save_model(*model, folder);
   auto again = load_model(folder);
-  for (const Parameter& p : model->parameters().all()) EXPECT_TRUE(p.tensor.equal(again->parameters().at(p.name))) << p.name;
+  for (const Parameter& p : model->parameters().all())
+    EXPECT_TRUE(p.tensor.equal(again->parameters().at(p.name))) << p.name;
   EXPECT_EQ(again->info().position, "cable:variant=nw");
   EXPECT_EQ(again->info().trained_length, 32);
   // Tied tensors are stored once.
@@ -110,7 +116,8 @@ TEST(RunDirectory, ErrorsNameEveryTensorAndKey) {
   Json json = read_json(config);
   json["position"] = "cable";
   write_json(config, json);
-  EXPECT_NE(message_of(folder).find("missing transformer.h.0.attn.cable_layer.weight [4, 32]"), std::string::npos) << message_of(folder);
+  EXPECT_NE(message_of(folder).find("missing transformer.h.0.attn.cable_layer.weight [4, 32]"), std::string::npos)
+      << message_of(folder);
   json["position"] = "rope";
   json["n_lyer"] = 3;
   write_json(config, json);
@@ -118,7 +125,8 @@ TEST(RunDirectory, ErrorsNameEveryTensorAndKey) {
   json.erase("n_lyer");
   json["n_head"] = "4";
   write_json(config, json);
-  EXPECT_NE(message_of(folder).find("config.json: n_head: wanted an integer > 0, found \"4\""), std::string::npos) << message_of(folder);
+  EXPECT_NE(message_of(folder).find("config.json: n_head: wanted an integer > 0, found \"4\""), std::string::npos)
+      << message_of(folder);
   remove_all(folder);
 }
 
@@ -126,8 +134,9 @@ TEST(Gpt, StateBytesAreWhatACacheHolds) {
   for (const char* position : {"rope", "cable"}) {
     auto model = make("gpt:layers=3,width=32,heads=4", position);
     const ModelInfo& info = model->info();
-    LayerCache cache = LayerCache::make(Sequences::equal(1, 10), info.kv_heads, info.head_dim,
-                                        model->encoding().key_channel() ? info.heads : 0, at::TensorOptions(at::kFloat));
+    LayerCache cache =
+        LayerCache::make(Sequences::equal(1, 10), info.kv_heads, info.head_dim,
+                         model->encoding().key_channel() ? info.heads : 0, at::TensorOptions(at::kFloat));
     size_t bytes = cache.k.nbytes() + cache.v.nbytes() + (cache.channel.defined() ? cache.channel.nbytes() : 0);
     EXPECT_EQ(static_cast<int64_t>(bytes) * info.layers, 10 * info.state_bytes_per_token(4)) << position;
   }
@@ -142,7 +151,9 @@ TEST(Gpt, FusedPathChunksAndBatchesAgree) {
   for (int64_t chunk : {1, 7, 64}) {
     ForwardOptions options;
     options.chunk = chunk;
-    EXPECT_LT((forward(*model, tokens, Sequences::equal(1, 300), options) - whole).abs().max().item<double>(), 1e-5 * largest) << chunk;
+    EXPECT_LT((forward(*model, tokens, Sequences::equal(1, 300), options) - whole).abs().max().item<double>(),
+              1e-5 * largest)
+        << chunk;
   }
   Tensor both = forward(*model, at::cat({tokens.narrow(0, 0, 50), tokens}), Sequences::whole({50, 300}), {});
   EXPECT_LT((both.narrow(0, 50, 300) - whole).abs().max().item<double>(), 1e-5 * largest);

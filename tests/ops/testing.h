@@ -1,10 +1,10 @@
 // What the ops' tests share: random tensors, the rule for errors, central differences.
 #pragma once
-#include <ATen/core/grad_mode.h>
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/Allocator.h>

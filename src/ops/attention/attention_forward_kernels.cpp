@@ -170,7 +170,8 @@ kernels::TileCount kernels::forward_rows(const Setting& setting, const Keys& key
 }
 
 LH_REGISTER(Ops, "attention", "softmax attention over packed sequences with any bias", [] {
-  return OpPaths{"own fused kernel, " + vector_target(HWY_TARGETS) + "; f64: composition of ATen ops", kAtenComposition};
+  return OpPaths{"own fused kernel, " + vector_target(HWY_TARGETS) + "; f64: composition of ATen ops",
+                 kAtenComposition};
 });
 
 }  // namespace longhaul

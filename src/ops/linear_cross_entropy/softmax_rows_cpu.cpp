@@ -140,7 +140,9 @@ void finish_rows_cpu(const RowTask& task, int64_t rows) {
 }
 
 LH_REGISTER(Ops, "linear_cross_entropy", "the head and its loss, never [T, V]", [] {
-  return OpPaths{"ATen products by chunks, own softmax, " + vector_target(HWY_TARGETS) + "; f64: composition of ATen ops", kAtenComposition};
+  return OpPaths{
+      "ATen products by chunks, own softmax, " + vector_target(HWY_TARGETS) + "; f64: composition of ATen ops",
+      kAtenComposition};
 });
 
 }  // namespace longhaul

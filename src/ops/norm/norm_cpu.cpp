@@ -122,7 +122,8 @@ void normalize_backward_cpu(const NormTask& task, float* dweight, float* dbias) 
 }
 
 LH_REGISTER(Ops, "norm", "layer and RMS normalisation", [] {
-  return OpPaths{"own kernel, " + vector_target(HWY_TARGETS) + "; f64, bf16: composition of ATen ops", kAtenComposition};
+  return OpPaths{"own kernel, " + vector_target(HWY_TARGETS) + "; f64, bf16: composition of ATen ops",
+                 kAtenComposition};
 });
 
 }  // namespace longhaul

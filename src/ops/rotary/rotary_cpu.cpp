@@ -75,7 +75,8 @@ void rotate_cpu(const RotaryTask& task) {
 }
 
 LH_REGISTER(Ops, "rotary", "rotation of queries and keys", [] {
-  return OpPaths{"own kernel, " + vector_target(HWY_TARGETS) + "; f64, bf16: composition of ATen ops", kAtenComposition};
+  return OpPaths{"own kernel, " + vector_target(HWY_TARGETS) + "; f64, bf16: composition of ATen ops",
+                 kAtenComposition};
 });
 
 }  // namespace longhaul

@@ -37,13 +37,15 @@ void sum_rows(const From* in, const double* initial, To* out, const std::vector<
 }
 
 struct RunningSum : Function<RunningSum> {
-  static Tensor forward(AutogradContext* ctx, const Tensor& x, const std::vector<int64_t>& offsets, const std::optional<Tensor>& initial) {
+  static Tensor forward(AutogradContext* ctx, const Tensor& x, const std::vector<int64_t>& offsets,
+                        const std::optional<Tensor>& initial) {
     ctx->saved_data["offsets"] = offsets;
     ctx->saved_data["dtype"] = static_cast<int64_t>(x.scalar_type());
     Tensor in = x.contiguous(), out = at::empty(x.sizes(), x.options().dtype(at::kDouble));
     Tensor start = initial ? initial->to(at::kDouble).contiguous() : Tensor();
     AT_DISPATCH_FLOATING_TYPES_AND2(at::kBFloat16, at::kHalf, x.scalar_type(), "running_sum", [&] {
-      sum_rows<scalar_t, double, false>(in.const_data_ptr<scalar_t>(), start.defined() ? start.const_data_ptr<double>() : nullptr,
+      sum_rows<scalar_t, double, false>(in.const_data_ptr<scalar_t>(),
+                                        start.defined() ? start.const_data_ptr<double>() : nullptr,
                                         out.mutable_data_ptr<double>(), offsets, x.size(1));
     });
     return out;
@@ -55,8 +57,8 @@ struct RunningSum : Function<RunningSum> {
     Tensor grad = grads[0].to(at::kDouble).contiguous();
     Tensor out = at::empty(grad.sizes(), grad.options().dtype(dtype));
     AT_DISPATCH_FLOATING_TYPES_AND2(at::kBFloat16, at::kHalf, dtype, "running_sum_backward", [&] {
-      sum_rows<double, scalar_t, true>(grad.const_data_ptr<double>(), nullptr, out.mutable_data_ptr<scalar_t>(), offsets,
-                                       grad.size(1));
+      sum_rows<double, scalar_t, true>(grad.const_data_ptr<double>(), nullptr, out.mutable_data_ptr<scalar_t>(),
+                                       offsets, grad.size(1));
     });
     return {out, Tensor(), Tensor()};
   }
@@ -65,7 +67,8 @@ struct RunningSum : Function<RunningSum> {
 }  // namespace
 
 Tensor running_sum(const Tensor& x, const std::vector<int64_t>& offsets, const Tensor& initial) {
-  check(x.dim() == 2 && x.size(0) == offsets.back(), "running_sum: x must be [T, H] with T = ", offsets.back(), ", got ", x.sizes());
+  check(x.dim() == 2 && x.size(0) == offsets.back(), "running_sum: x must be [T, H] with T = ", offsets.back(),
+        ", got ", x.sizes());
   int64_t count = static_cast<int64_t>(offsets.size()) - 1;
   check(!initial.defined() || (initial.dim() == 2 && initial.size(0) == count && initial.size(1) == x.size(1)),
         "running_sum: initial must be [B, H] = [", count, ", ", x.size(1), "]");
