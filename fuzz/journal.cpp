@@ -6,9 +6,8 @@
 using namespace longhaul;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const FuzzFolder folder;
+  static const FuzzFolder folder({{"segment-a.jsonl", "{\"key\": \"stored\", \"x\": 1}\n"}});
   return fuzz_text(data, size, [](std::string_view text) {
-    folder.put("segment-a.jsonl", "{\"key\": \"stored\", \"x\": 1}\n");
     folder.put("segment-b.jsonl", text);
     std::vector<Json> records = Journal::read(folder.path());
     promise(!records.empty() && records[0].at("key") == "stored", "a stored record is read");

@@ -7,11 +7,11 @@ using namespace longhaul;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace std::string_view_literals;
-  static const FuzzFolder folder;
+  static const FuzzFolder folder(
+      {{"train_000000.bin", "\x00\x01\x02\x00\x03\x00"sv},
+       {"train_000001.bin", "\x07\x00\x00\x01"sv},
+       {"train_documents.bin", "\x00\x00\x00\x00\x00\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00"sv}});
   return fuzz_text(data, size, [](std::string_view text) {
-    folder.put("train_000000.bin", "\x00\x01\x02\x00\x03\x00"sv);
-    folder.put("train_000001.bin", "\x07\x00\x00\x01"sv);
-    folder.put("train_documents.bin", "\x00\x00\x00\x00\x00\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00"sv);
     folder.put("manifest.json", text);
     Dataset dataset = Dataset::open(folder.path());
     if (!dataset.has_split("train")) return;
