@@ -2,7 +2,7 @@
 PREFIX ?= /usr/local
 GOLDEN ?= ../shared/golden
 
-.PHONY: help setup build test golden demo bench soak fuzz install clean
+.PHONY: help setup build test golden demo bench soak fuzz install format clean
 
 help:
 	@echo "make demo                 build, train three small GPTs, measure them past their training length, report"
@@ -13,6 +13,7 @@ help:
 	@echo "make soak                 kill and resume, then fuzzing; long"
 	@echo "make fuzz                 every fuzz target for LH_FUZZ_SECONDS (60)"
 	@echo "make install PREFIX=DIR   program, library, headers ($(PREFIX))"
+	@echo "make format               clang-format-14 over every source"
 	@echo "make setup, make clean"
 
 setup:
@@ -41,6 +42,9 @@ fuzz:
 
 install: build
 	@cmake --install build/release --prefix "$(PREFIX)"
+
+format:
+	@tools/format.sh
 
 # Keeps .venv (a download of 200 MB) and what was trained or packed (runs/, data/).
 clean:

@@ -1,5 +1,6 @@
 # LibTorch from a pip wheel as one imported target, longhaul::torch.
 # Not find_package(Torch): the config of a CUDA wheel stops when no CUDA toolkit is installed.
+# Also installed, for longhaulConfig.cmake: whoever uses the library needs the same target.
 set(LH_PYTHON "python3" CACHE STRING "Python whose environment holds the torch wheel")
 if(NOT LH_TORCH_ROOT)
   execute_process(COMMAND "${LH_PYTHON}" -c
@@ -21,17 +22,16 @@ if(NOT lh_gomp)
   message(FATAL_ERROR "LibTorch: wanted a libgomp beside ${LH_TORCH_ROOT}/lib, found none")
 endif()
 list(GET lh_gomp 0 lh_gomp)
-add_library(longhaul_torch INTERFACE)
-add_library(longhaul::torch ALIAS longhaul_torch)
-target_include_directories(longhaul_torch SYSTEM INTERFACE
+add_library(longhaul::torch INTERFACE IMPORTED GLOBAL)
+target_include_directories(longhaul::torch SYSTEM INTERFACE
   "${LH_TORCH_ROOT}/include" "${LH_TORCH_ROOT}/include/torch/csrc/api/include")
 # -fopenmp when compiling only: without it at::parallel_for is a plain serial loop (ATen/ParallelOpenMP.h).
-target_compile_options(longhaul_torch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
-target_compile_definitions(longhaul_torch INTERFACE _GLIBCXX_USE_CXX11_ABI=1)
-target_link_options(longhaul_torch INTERFACE "LINKER:--no-as-needed")
-target_link_libraries(longhaul_torch INTERFACE "${LH_TORCH_ROOT}/lib/libtorch.so"
+target_compile_options(longhaul::torch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
+target_compile_definitions(longhaul::torch INTERFACE _GLIBCXX_USE_CXX11_ABI=1)
+target_link_options(longhaul::torch INTERFACE "LINKER:--no-as-needed")
+target_link_libraries(longhaul::torch INTERFACE "${LH_TORCH_ROOT}/lib/libtorch.so"
   "${LH_TORCH_ROOT}/lib/libtorch_cpu.so" "${LH_TORCH_ROOT}/lib/libc10.so" "${lh_gomp}")
 if(EXISTS "${LH_TORCH_ROOT}/lib/libtorch_cuda.so")
-  target_link_libraries(longhaul_torch INTERFACE
+  target_link_libraries(longhaul::torch INTERFACE
     "${LH_TORCH_ROOT}/lib/libtorch_cuda.so" "${LH_TORCH_ROOT}/lib/libc10_cuda.so")
 endif()
