@@ -19,8 +19,9 @@ CORPUS = ["src", "tests"]
 TRAIN = ["--arch", "gpt:layers=2,width=64,heads=2", "--pos", "cable", "--order", "shuffled", "--seq-len", "64", "--batch", "4",
          "--total-batch-tokens", "512", "--steps", "300", "--warmup", "20", "--save-every", "7", "--val-every", "25",
          "--val-tokens", "2k", "--eval-lengths", "64,128", "--seed", "3"]
-PPL = ["--lengths", "64,128,256,512", "--protocol", "block", "--tokens", "48k"]
+PPL = ["--lengths", "64,128,256,512", "--protocol", "stride=16", "--tokens", "16k"]
 TIMES = {"ms", "tok_per_s", "time"}      # of a log line: what may differ
+SHARE = 1 / 12                           # of a run's work that a kill leaves undone at most, so that 50 kills are some two runs
 
 
 class Soak:
@@ -30,33 +31,54 @@ class Soak:
     def path(self, *parts):
         return os.path.join(self.folder, *parts)
 
-    def run(self, arguments):
-        """To the end; the seconds it took."""
-        start = time.monotonic()
-        done = subprocess.run([self.program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if done.returncode != 0:
-            sys.exit(f"soak: longhaul {' '.join(arguments)}: exit code {done.returncode}\n{done.stdout[-2000:]}")
-        return time.monotonic() - start
+    def start(self, arguments):
+        with open(self.path("output"), "wb") as output:
+            return subprocess.Popen([self.program, *arguments], stdout=output, stderr=subprocess.STDOUT)
 
-    def run_killed(self, arguments, seconds):
-        """True when it was killed, False when it ended by itself before."""
-        child = subprocess.Popen([self.program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    def output(self):
+        with open(self.path("output"), "rb") as file:
+            return file.read()
+
+    def finish(self, child, arguments):
+        if child.wait() != 0:
+            sys.exit(f"soak: longhaul {' '.join(arguments)}: exit code {child.returncode}\n"
+                     f"{self.output()[-2000:].decode(errors='replace')}")
+
+    def run(self, arguments, works=lambda child: True):
+        """To the end; the seconds until it worked, and those it worked."""
+        child, begin = self.start(arguments), time.monotonic()
+        while not works(child) and child.poll() is None:
+            time.sleep(0.002)
+        working = time.monotonic()
+        self.finish(child, arguments)
+        return working - begin, time.monotonic() - working
+
+    def run_killed(self, arguments, works, starting, working):
+        """True when it was killed, False when it ended by itself before. One kill in four may come while it starts, the others
+        come at a random moment after its first result, however busy the machine is."""
+        child = self.start(arguments)
+        delay = self.random.uniform(0, starting + working)
+        if self.random.random() < 0.75:
+            while not works(child) and child.poll() is None:
+                time.sleep(0.002)
+            delay = self.random.uniform(0, working)
         try:
-            output, _ = child.communicate(timeout=seconds)
+            child.wait(timeout=delay)
         except subprocess.TimeoutExpired:
             child.kill()
-            child.communicate()
+            child.wait()
             return True
-        if child.returncode != 0:
-            sys.exit(f"soak: longhaul {' '.join(arguments)}: exit code {child.returncode}\n{output[-2000:]}")
+        self.finish(child, arguments)
         return False
 
-    def kill_until_done(self, name, next_arguments, fresh, check, typical):
+    def kill_until_done(self, name, next_arguments, fresh, check, works, times):
         """Runs, kills, goes on; begins anew when a whole run ended before all kills were done. Checks every finished one."""
+        starting, working = times
         kills = finished = 0
+        begin = time.monotonic()
         fresh()
         while kills < self.kills:
-            if self.run_killed(next_arguments(), self.random.uniform(0.05, typical / 4)):
+            if self.run_killed(next_arguments(), works, starting, working * SHARE):
                 kills += 1
                 print(f"\r{name}: {kills} of {self.kills} kills", end="", file=sys.stderr, flush=True)
             else:
@@ -65,19 +87,21 @@ class Soak:
                 fresh()
         self.run(next_arguments())
         check()
-        print(f"\r{name}: {kills} kills, {finished + 1} runs finished, each as the undisturbed one")
+        print(f"\r{name}: {kills} kills in {time.monotonic() - begin:.0f} s, {finished + 1} runs finished (undisturbed: "
+              f"{starting:.1f} s to start, {working:.1f} s of work), each as the undisturbed one", flush=True)
 
     def pack(self):
         self.run(["data", "pack", "--tokenizer", "bytes", "--out", self.path("data"), *CORPUS])
 
     def train(self):
         reference, run = self.path("reference"), self.path("run")
-        make = lambda out: ["train", *TRAIN, "--data", self.path("data"), "--out", out]
-        typical = self.run(make(reference))
+        make = lambda out: ["train", *TRAIN, "--data", self.path("data"), "--out", out, "--json"]
+        works = lambda child: b'"kind":"step"' in self.output()
+        times = self.run(make(reference), works)
 
         def next_arguments():
             if os.path.exists(os.path.join(run, "train.json")):
-                return ["train", "--resume", run]
+                return ["train", "--resume", run, "--json"]
             shutil.rmtree(run, ignore_errors=True)      # killed before it was a run
             return make(run)
 
@@ -89,20 +113,34 @@ class Soak:
             if expected != found:
                 sys.exit(f"soak: training: log.jsonl of {run} differs from that of the undisturbed run")
 
-        self.kill_until_done("training", next_arguments, lambda: shutil.rmtree(run, ignore_errors=True), check, typical)
+        self.kill_until_done("training", next_arguments, lambda: shutil.rmtree(run, ignore_errors=True), check, works, times)
 
     def ppl(self):
         def arguments(journal):
             return ["ppl", "--model", self.path("reference"), "--data", self.path("data"), "--out", journal, *PPL]
+
+        def works_in(journal):
+            return lambda child: any(b'"kind":"sample"' in read(segment) for segment in segments_of(journal, f"-{child.pid}-"))
         reference, journal = self.path("journal-reference"), self.path("journal")
-        typical = self.run(arguments(reference))
+        times = self.run(arguments(reference), works_in(reference))
         expected = samples_of(reference)
 
         def check():
             if samples_of(journal) != expected:
                 sys.exit(f"soak: ppl: the samples of {journal} differ from those of the undisturbed run")
 
-        self.kill_until_done("ppl", lambda: arguments(journal), lambda: shutil.rmtree(journal, ignore_errors=True), check, typical)
+        self.kill_until_done("ppl", lambda: arguments(journal), lambda: shutil.rmtree(journal, ignore_errors=True), check,
+                             works_in(journal), times)
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def segments_of(journal, having=""):
+    names = os.listdir(journal) if os.path.isdir(journal) else []
+    return [os.path.join(journal, name) for name in sorted(names) if name.startswith("segment-") and having in name]
 
 
 def log_of(run):
@@ -115,12 +153,8 @@ def log_of(run):
 def samples_of(journal):
     """{key: (sample, reference, reply)}; a key twice is an error, a torn last line of a segment is nobody's."""
     samples = {}
-    for name in sorted(os.listdir(journal)):
-        if not name.startswith("segment-"):
-            continue
-        with open(os.path.join(journal, name), "rb") as file:
-            lines = file.read().split(b"\n")
-        for line in lines[:-1]:
+    for segment in segments_of(journal):
+        for line in read(segment).split(b"\n")[:-1]:
             record = json.loads(line)
             if record["kind"] != "sample":
                 continue
