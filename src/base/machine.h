@@ -12,6 +12,7 @@ std::string cpu_name();         // "AMD EPYC 9654"
 int64_t physical_memory();      // bytes
 int64_t resident_bytes();       // of this process, now
 int64_t peak_resident_bytes();  // getrusage
+std::string utc_now();          // "2025-01-31T12:00:00.000000Z": sorts as text, and tells two runs of one machine apart
 Json machine_json();            // {host, cpu, cores, memory_bytes, os, simd}
 Json build_json();              // {version, commit, compiler, flags, build_type}
 

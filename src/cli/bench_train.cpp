@@ -69,8 +69,8 @@ class Training {
     options.vocab = vocab;
     options.trained_length = length;
     options.seed = cell["seed"].get<uint64_t>();
-    options.dtype = cell["dtype"] == "f64" ? at::kDouble : at::kFloat;
-    options.compute = cell["dtype"] == "bf16" ? ComputeType::bf16 : ComputeType::f32;
+    options.dtype = parameter_dtype(cell["dtype"]);
+    options.compute = compute_type(cell["dtype"]);
     model_ = create_model(arch, options);
     optimizer_.emplace(model_->parameters(), OptimizerOptions{});
     sequences_ = Sequences::equal(batch, length);

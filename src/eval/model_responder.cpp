@@ -122,9 +122,7 @@ Subject model_subject(const std::string& folder, const ModelSubjectOptions& opti
   subject.settings = {{"dtype", options.dtype}, {"device", options.device}};
   subject.journal = options.journal.empty() ? path_join(folder, "eval") : options.journal;
   subject.load = [folder, options]() -> std::unique_ptr<Responder> {
-    at::ScalarType dtype = options.dtype == "f64" ? at::kDouble : at::kFloat;
-    std::unique_ptr<Model> model =
-        load_model(folder, dtype, options.dtype == "bf16" ? ComputeType::bf16 : ComputeType::f32);
+    std::unique_ptr<Model> model = load_model(folder, parameter_dtype(options.dtype), compute_type(options.dtype));
     check(options.vocab <= model->info().vocab, folder, ": wanted a vocabulary of at least ",
           with_commas(options.vocab), " (the data's), found ", with_commas(model->info().vocab));
     return std::make_unique<ModelResponder>(folder, std::move(model), options.chunk);

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <ctime>
 #include <map>
 #include <memory>
 
@@ -20,19 +19,6 @@ namespace longhaul {
 namespace {
 
 std::string key_of(const Json& identity) { return hash_hex(identity.dump()); }
-
-// UTC with microseconds: sorts as text, and tells two runs of one machine apart.
-std::string timestamp() {
-  auto now = std::chrono::system_clock::now().time_since_epoch();
-  int64_t micros = std::chrono::duration_cast<std::chrono::microseconds>(now).count();
-  std::time_t seconds = micros / 1000000;
-  std::tm utc{};
-  gmtime_r(&seconds, &utc);
-  char text[64];
-  size_t n = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-  std::snprintf(text + n, sizeof text - n, ".%06dZ", static_cast<int>(micros % 1000000));
-  return text;
-}
 
 struct Cell {
   int64_t length = 0, samples = 0;
@@ -90,7 +76,7 @@ class SubjectRun {
   Json run_record() {
     Json wanted = Json::object();
     for (const Cell& cell : cells_) wanted[cell.key] = cell.samples;
-    Json record{{"kind", "run"},         {"started", timestamp()},    {"command", options_.command},
+    Json record{{"kind", "run"},         {"started", utc_now()},      {"command", options_.command},
                 {"build", build_json()}, {"machine", machine_json()}, {"process", getpid()},
                 {"cells", wanted}};
     run_key_ = key_of(record);
@@ -207,10 +193,6 @@ class SubjectRun {
   std::string run_key_;
   std::unique_ptr<Responder> responder_;
 };
-
-}  // namespace
-
-namespace {
 
 // Cells are told apart by what decides their answers, not by their names.
 void check_distinct(const std::vector<Subject>& subjects) {

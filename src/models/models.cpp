@@ -67,6 +67,13 @@ Registry<ModelFamily>& ModelFamilies() {
   return registry;
 }
 
+at::ScalarType parameter_dtype(const std::string& dtype) {
+  check(dtype == "f32" || dtype == "bf16" || dtype == "f64", "dtype: wanted f32, bf16 or f64, found '", dtype, "'");
+  return dtype == "f64" ? at::kDouble : at::kFloat;
+}
+
+ComputeType compute_type(const std::string& dtype) { return dtype == "bf16" ? ComputeType::bf16 : ComputeType::f32; }
+
 std::unique_ptr<Model> create_model(const std::string& arch, const ModelOptions& options) {
   Spec spec = Spec::parse(with_size_key(arch));
   auto model = ModelFamilies().find(spec.name()).make.create(spec, options);

@@ -20,6 +20,10 @@ struct ModelOptions {
   ComputeType compute = ComputeType::f32;
 };
 
+// What a --dtype means: f32; bf16 (f32 parameters, products in bf16); f64 (both). Error for another word.
+at::ScalarType parameter_dtype(const std::string& dtype);
+ComputeType compute_type(const std::string& dtype);
+
 struct ModelFamily {
   std::function<std::unique_ptr<Model>(Spec&, const ModelOptions&)> create;         // --arch gpt:tiny
   std::function<std::unique_ptr<Model>(JsonReader&, const ModelOptions&)> restore;  // config.json of a run directory

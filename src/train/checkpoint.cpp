@@ -11,10 +11,6 @@ constexpr const char* kTensorFiles[] = {"model.safetensors", "optimizer.safetens
 
 }  // namespace
 
-at::ScalarType parameter_dtype(const std::string& dtype) { return dtype == "f64" ? at::kDouble : at::kFloat; }
-
-ComputeType compute_type(const std::string& dtype) { return dtype == "bf16" ? ComputeType::bf16 : ComputeType::f32; }
-
 void write_checkpoint(const std::string& folder, const Model& model, const Optimizer& optimizer,
                       const TrainSettings& settings, const TrainState& state) {
   save_model(model, folder);

@@ -21,10 +21,6 @@ struct TrainState {
   Json build;             // build_json() of the program that wrote it
 };
 
-// Element type of parameters and products for a --dtype.
-at::ScalarType parameter_dtype(const std::string& dtype);
-ComputeType compute_type(const std::string& dtype);
-
 // Fills an empty folder; every file is on the disk when it returns. state.json also has the seed, the schedule and the
 // content hashes of both tensor files.
 void write_checkpoint(const std::string& folder, const Model& model, const Optimizer& optimizer,

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include <regex>
 #include <thread>
 #include <vector>
 
@@ -34,6 +35,12 @@ TEST(Machine, MemoryFiguresAreBytes) {
   EXPECT_GE(peak_resident_bytes(), before + static_cast<int64_t>(size / 2));
   EXPECT_GT(physical_memory(), peak_resident_bytes());
   EXPECT_EQ(touched.back(), 1);
+}
+
+TEST(Machine, TimesSortAsText) {
+  std::string now = utc_now(), later = utc_now();
+  EXPECT_TRUE(std::regex_match(now, std::regex(R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)"))) << now;
+  EXPECT_LE(now, later);
 }
 
 TEST(Machine, ResultFilesSayWhereTheyComeFrom) {
