@@ -109,7 +109,8 @@ class ForwardPass {
     });
     AttentionStats* stats = call_.problem.options.stats;
     if (stats == nullptr) return;
-    stats->tiles.resize(static_cast<size_t>(call_.heads)), stats->skipped.resize(static_cast<size_t>(call_.heads));
+    stats->tiles.resize(static_cast<size_t>(call_.heads));
+    stats->skipped.resize(static_cast<size_t>(call_.heads));
     for (const Task& task : tasks) {
       stats->tiles[static_cast<size_t>(task.h)] += task.count.tiles;
       stats->skipped[static_cast<size_t>(task.h)] += task.count.skipped;
@@ -128,7 +129,7 @@ class ForwardPass {
       keys.k_transposed = k_transposed_.const_data_ptr<float>() + first_tile * tile_size();
       keys.v = v_.const_data_ptr<float>() + first_tile * tile_size();
     } else {
-      keys.k_rows = call_.key_rows(call_.x.k, task.b, 0, group),
+      keys.k_rows = call_.key_rows(call_.x.k, task.b, 0, group);
       keys.v_rows = call_.key_rows(call_.x.v, task.b, 0, group);
     }
     Rows rows{count,
