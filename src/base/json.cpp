@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/sorted_json.h"
 #include "base/strings.h"
 
 namespace longhaul {
@@ -61,21 +62,25 @@ bool is_integer_in(const Json& value, int64_t low, int64_t high) {
   return low <= number && number <= high;
 }
 
-}  // namespace
-
-Json parse_json(std::string_view text, const std::string& where) {
+template <class AnyJson>
+AnyJson parse(std::string_view text, const std::string& where) {
   check_depth(text, where);
   // nlohmann::json takes a zero byte for the end of the text, and would ignore whatever follows it.
   const size_t zero = text.find('\0');
   check(zero == std::string_view::npos, where, ": not JSON at byte ", zero + 1, ": a zero byte");
   try {
-    return Json::parse(text.begin(), text.end());
+    return AnyJson::parse(text.begin(), text.end());
   } catch (const Json::parse_error& error) {
     fail(where, ": not JSON at byte ", error.byte, ": ", reason(error));
   } catch (const Json::exception& error) {  // a number that no double holds
     fail(where, ": not JSON: ", reason(error));
   }
 }
+
+}  // namespace
+
+Json parse_json(std::string_view text, const std::string& where) { return parse<Json>(text, where); }
+SortedJson parse_sorted_json(std::string_view text, const std::string& where) { return parse<SortedJson>(text, where); }
 
 Json read_json(const std::string& path) { return parse_json(read_file(path), path); }
 

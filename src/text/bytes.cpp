@@ -29,6 +29,8 @@ class BytesTokenizer : public Tokenizer {
     return text;
   }
 
+  size_t safe_cut(std::string_view, size_t from) const override { return from; }
+
   std::string hash() const override { return hash_hex("bytes: ids 0..255 are the bytes, 256 ends a text"); }
   std::string spec() const override { return "bytes"; }
 };

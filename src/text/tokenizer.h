@@ -1,4 +1,4 @@
-// Text <-> token ids. Tokenizers register themselves; `bytes` is the first.
+// Text <-> token ids. Tokenizers register themselves (`bytes`) or are files (tokenizer.json).
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -12,6 +12,7 @@
 
 namespace longhaul {
 
+// Immutable; every call may run on many threads at once.
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
@@ -21,15 +22,29 @@ class Tokenizer {
   virtual int64_t end_of_text() const = 0;  // id put between documents, -1 when there is none
   // Appends the ids of `text` (plain text: special tokens typed in it are not special).
   virtual void encode(std::string_view text, std::vector<int64_t>& ids) const = 0;
+  // The same, but special tokens written out in the text ("<|endoftext|>") become their ids.
+  virtual void encode_with_special(std::string_view text, std::vector<int64_t>& ids) const { encode(text, ids); }
+  // What a model of this tokenizer expects around every text (Llama-3: <|begin_of_text|> before it); most expect nothing.
+  virtual std::vector<int64_t> before_text() const { return {}; }
+  virtual std::vector<int64_t> after_text() const { return {}; }
   // Bytes of the ids; special tokens give nothing. Error on an id outside the vocabulary.
   virtual std::string decode(const std::vector<int64_t>& ids) const = 0;
+  // The same, with special tokens written out where they have a spelling.
+  virtual std::string decode_with_special(const std::vector<int64_t>& ids) const { return decode(ids); }
+  // The first place at or behind `from` where `text` may be cut so that both parts, encoded one after the other, give the
+  // ids of the whole; text.size() when there is none.
+  virtual size_t safe_cut(std::string_view text, size_t /*from*/) const { return text.size(); }
   virtual std::string hash() const = 0;  // of everything that decides the ids: goes into manifests
-  virtual std::string spec() const = 0;  // what make_tokenizer reads back: "bytes"
+  virtual std::string spec() const = 0;  // what make_tokenizer reads back: "bytes", a path
 };
 
 using TokenizerFactory = std::function<std::unique_ptr<Tokenizer>(Spec&)>;
 Registry<TokenizerFactory>& Tokenizers();
-// "bytes", or later a path. Calls spec.finish().
+// A registered name, or a path: a tokenizer.json, or a folder that holds one (or GPT-2's vocab.json and merges.txt).
+// Error when it is neither, or names the piece of the file that is not supported.
 std::unique_ptr<Tokenizer> make_tokenizer(const std::string& spec);
+
+// encode() on several threads, cut at safe places: the same ids on any number of threads.
+void encode_parallel(const Tokenizer& tokenizer, std::string_view text, int threads, std::vector<int64_t>& ids);
 
 }  // namespace longhaul
