@@ -133,4 +133,25 @@ std::string axis_text(double value, AxisKind axis) {
   return text;
 }
 
+std::vector<std::pair<double, std::string>> axis_labels(double low, double high, AxisKind axis) {
+  auto decimals = [](const std::string& text) {
+    size_t point = text.find('.');
+    return point == std::string::npos ? 0 : text.size() - point - 1;
+  };
+  std::vector<std::pair<double, std::string>> labels;
+  size_t most = 0;
+  bool plain = axis == AxisKind::linear;  // and not 1e-07
+  for (double tick : axis_ticks(low, high, axis)) {
+    labels.emplace_back(tick, axis_text(tick, axis));
+    most = std::max(most, decimals(labels.back().second));
+    plain &= labels.back().second.find('e') == std::string::npos;
+  }
+  if (!plain || most == 0) return labels;
+  for (auto& [tick, text] : labels) {
+    if (decimals(text) == 0) text += '.';
+    text.append(most - decimals(text), '0');
+  }
+  return labels;
+}
+
 }  // namespace longhaul

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "report/results.h"
@@ -49,5 +50,7 @@ void plot_file(const Chart& chart, const std::string& path);
 // possible.
 std::vector<double> axis_ticks(double low, double high, AxisKind axis);
 std::string axis_text(double value, AxisKind axis);
+// The ticks with their texts, which on a linear axis have equally many decimals: 1.8, 2.0, 2.2.
+std::vector<std::pair<double, std::string>> axis_labels(double low, double high, AxisKind axis);
 
 }  // namespace longhaul

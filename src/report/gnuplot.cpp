@@ -47,7 +47,7 @@ std::string axis_of(char axis, AxisKind kind, const std::vector<double>& values)
   double wide = logarithmic ? std::pow(high / low, margin) : (high - low) * margin;
   if (low == high) wide = logarithmic ? 1.25 : std::max(1e-3, std::abs(low) * 0.1);
   std::vector<std::string> ticks;
-  for (double tick : axis_ticks(low, high, kind)) ticks.push_back(quoted(axis_text(tick, kind)) + str(" ", tick));
+  for (const auto& [tick, text] : axis_labels(low, high, kind)) ticks.push_back(quoted(text) + str(" ", tick));
   std::string text = str("set ", axis, "tics (", join(ticks, ", "), ")\nset ", axis, "range [",
                          logarithmic ? low / wide : low - wide, ":", logarithmic ? high * wide : high + wide, "]\n");
   return text + (logarithmic ? str("set logscale ", axis, "\n") : "");

@@ -97,6 +97,8 @@ footer { margin-top: 52px; color: var(--faint); font-size: 13px; }
 @media (max-width: 640px) {
   main { padding: 32px 16px 48px; }
   h1 { font-size: 27px; }
+  .plot { padding: 12px 12px 4px; overflow-x: auto; }
+  .chart { min-width: 620px; }
   dl { grid-template-columns: 1fr; gap: 0; }
   dd { margin-bottom: 8px; }
 }

@@ -92,13 +92,13 @@ class Drawing {
   }
 
   void grid() {
-    for (double tick : axis_ticks(y_.low, y_.high, chart_.y_axis)) {
+    for (const auto& [tick, label] : axis_labels(y_.low, y_.high, chart_.y_axis)) {
       line(kLeft, y_(tick), right_, y_(tick), "grid");
-      text(kLeft - 9, y_(tick) + 4, "tick", "end", axis_text(tick, chart_.y_axis));
+      text(kLeft - 9, y_(tick) + 4, "tick", "end", label);
     }
-    for (double tick : axis_ticks(x_.low, x_.high, chart_.x_axis)) {
+    for (const auto& [tick, label] : axis_labels(x_.low, x_.high, chart_.x_axis)) {
       line(x_(tick), kHeight - kBottom, x_(tick), kHeight - kBottom + 5, "axis");
-      text(x_(tick), kHeight - kBottom + 20, "tick", "middle", axis_text(tick, chart_.x_axis));
+      text(x_(tick), kHeight - kBottom + 20, "tick", "middle", label);
     }
     line(kLeft, kHeight - kBottom, right_, kHeight - kBottom, "axis");
     text(kLeft, 24, "label", "start", chart_.y_label);

@@ -123,7 +123,7 @@ Table difference_table(const Board& board) {
         return with_error(difference) + " (" + fixed(difference.t(), std::abs(difference.t()) < 10 ? 1 : 0) + ")";
       });
   table.two_lines = true;
-  table.notes.push_back("below zero: better than " + base.name);
+  table.notes.push_back("below zero: better than " + base.name + "; in brackets t, the difference over its error");
   return table;
 }
 

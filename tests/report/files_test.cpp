@@ -130,6 +130,10 @@ TEST(Charts, TicksAreRound) {
   EXPECT_NEAR(ticks[0], 0.5, 1e-12);
   EXPECT_EQ(axis_text(2048, AxisKind::length), "2k");
   EXPECT_EQ(axis_text(0.5, AxisKind::linear), "0.5");
+  std::vector<std::string> texts;
+  for (const auto& [value, text] : axis_labels(2.7, 3.3, AxisKind::linear)) texts.push_back(text);
+  EXPECT_EQ(texts, (std::vector<std::string>{"2.7", "2.8", "2.9", "3.0", "3.1", "3.2", "3.3"}));
+  EXPECT_EQ(axis_labels(0, 1000, AxisKind::linear).back().second, "1,000");
 }
 
 TEST(Charts, SvgHasEverySeriesAndOneModelAtOneLengthStillHasAnAxis) {
