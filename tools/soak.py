@@ -21,7 +21,8 @@ TRAIN = ["--arch", "gpt:layers=2,width=64,heads=2", "--pos", "cable", "--order",
          "--val-tokens", "2k", "--eval-lengths", "64,128", "--seed", "3"]
 PPL = ["--lengths", "64,128,256,512", "--protocol", "stride=16", "--tokens", "16k"]
 TIMES = {"ms", "tok_per_s", "time"}      # of a log line: what may differ
-SHARE = 1 / 12                           # of a run's work that a kill leaves undone at most, so that 50 kills are some two runs
+SHARE, LONGEST = 1 / 12, 2.5             # a kill comes within this share of a run's work and this many seconds of it: 50 kills
+                                         # are some two runs on a quiet machine, and take minutes on a busy one
 
 
 class Soak:
@@ -78,7 +79,7 @@ class Soak:
         begin = time.monotonic()
         fresh()
         while kills < self.kills:
-            if self.run_killed(next_arguments(), works, starting, working * SHARE):
+            if self.run_killed(next_arguments(), works, starting, min(working * SHARE, LONGEST)):
                 kills += 1
                 print(f"\r{name}: {kills} of {self.kills} kills", end="", file=sys.stderr, flush=True)
             else:
