@@ -18,7 +18,7 @@ namespace longhaul {
 using BenchCells = std::function<std::vector<Json>()>;
 
 struct Bench {
-  std::string bound;  // "gemm": percent_of_bound of GFLOP/s; "memory": of GB/s; "": it is a bound
+  std::string bound;  // "gemm": percent_of_bound of GFLOP/s; "memory": of GB/s; "": none, or it is one itself
   std::function<BenchCells(CLI::App&)> options;  // adds its flags, returns what lists the cells once they are parsed
   std::function<Json(const Json& cell)>
       measure;  // runs one cell: the row's keys beside the cell's own (Measurement::json)

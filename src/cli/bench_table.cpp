@@ -34,8 +34,9 @@ std::string milliseconds(const Json& row) {
   return text;
 }
 
-// GFLOP/s, or GB/s where no FLOPs are stated.
+// GFLOP/s, or GB/s where no FLOPs are stated, or MB/s of text.
 std::string rate(const Json& row) {
+  if (row.contains("mb_per_s")) return number(row, "mb_per_s", "%.1f");
   return row.contains("gflop_per_s") ? number(row, "gflop_per_s", "%.1f") : number(row, "gbyte_per_s", "%.1f");
 }
 
@@ -65,8 +66,11 @@ std::string BenchTable::line(const Json& row) {
   if (bench != bench_) {
     bool memory = row.contains("gbyte_per_s") && !row.contains("gflop_per_s");
     head = str(bench_.empty() ? "" : "\n", bench, "\n",
-               columns({"peer", "shape", "thr", "ms", "tok/s", memory ? "GB/s" : "GFLOP/s", "% bound", "peak MB",
-                        "extra MB", "speed against"}),
+               columns({"peer", "shape", "thr", "ms", "tok/s",
+                        row.contains("mb_per_s") ? "MB/s"
+                        : memory                 ? "GB/s"
+                                                 : "GFLOP/s",
+                        "% bound", "peak MB", "extra MB", "speed against"}),
                "\n");
     bench_ = bench;
   }

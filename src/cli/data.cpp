@@ -119,7 +119,7 @@ CLI::App* add_pack(CLI::App& app, DataFlags& flags) {
                    "files or folders; a .jsonl file holds one document a line, any other file is one document")
       ->required();
   pack->add_option("--out", options.output, "folder to make; must not exist")->required();
-  pack->add_option("--tokenizer", options.tokenizer, "bytes, ...: see `longhaul list tokenizers`")
+  pack->add_option("--tokenizer", options.tokenizer, "bytes, a tokenizer.json, or a folder that holds one")
       ->capture_default_str();
   pack->add_option("--field", options.field, "JSONL field that holds the text")->capture_default_str();
   pack->add_option("--ext", options.extensions, "read only files that end so: .h,.cpp")

@@ -24,8 +24,8 @@ MergeTable::MergeTable(const std::vector<Merge>& merges) {
   shift_ = 64 - bits;
   for (size_t rank = 0; rank < merges.size(); ++rank) {
     const Merge& merge = merges[rank];
-    auto& slot = const_cast<Slot&>(find(merge.left, merge.right));
-    slot = {uint64_t{merge.left} << 32 | merge.right, static_cast<uint32_t>(rank), merge.merged};
+    uint64_t pair = uint64_t{merge.left} << 32 | merge.right;
+    slots_[index_of(pair)] = {pair, static_cast<uint32_t>(rank), merge.merged};
   }
 }
 

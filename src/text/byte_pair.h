@@ -26,15 +26,15 @@ class MergeTable {
   };
   explicit MergeTable(const std::vector<Merge>& merges);
   // rank == kNone: not listed.
-  const Slot& find(uint32_t left, uint32_t right) const {
-    uint64_t pair = uint64_t{left} << 32 | right;
-    for (uint64_t i = home(pair);; i = (i + 1) & mask_) {
-      if (slots_[i].pair == pair || slots_[i].rank == kNone) return slots_[i];
-    }
-  }
+  const Slot& find(uint32_t left, uint32_t right) const { return slots_[index_of(uint64_t{left} << 32 | right)]; }
 
  private:
-  uint64_t home(uint64_t pair) const { return (pair * 0x9E3779B97F4A7C15u) >> shift_; }
+  // Where the pair is, or would be put.
+  uint64_t index_of(uint64_t pair) const {
+    uint64_t i = (pair * 0x9E3779B97F4A7C15u) >> shift_;
+    while (slots_[i].pair != pair && slots_[i].rank != kNone) i = (i + 1) & mask_;
+    return i;
+  }
   std::vector<Slot> slots_;
   uint64_t mask_;
   int shift_;

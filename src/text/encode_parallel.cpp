@@ -47,11 +47,15 @@ void for_each_index(size_t count, int threads, const std::function<void(size_t)>
 
 }  // namespace
 
-void encode_parallel(const Tokenizer& tokenizer, std::string_view text, int threads, std::vector<int64_t>& ids) {
-  if (threads <= 1) return tokenizer.encode(text, ids);
+void encode_parallel(const Tokenizer& tokenizer, std::string_view text, int threads, std::vector<int64_t>& ids,
+                     bool with_special) {
+  auto encode = [&](std::string_view piece, std::vector<int64_t>& out) {
+    with_special ? tokenizer.encode_with_special(piece, out) : tokenizer.encode(piece, out);
+  };
+  if (threads <= 1) return encode(text, ids);
   std::vector<std::string_view> pieces = safe_pieces(tokenizer, text);
   std::vector<std::vector<int64_t>> encoded(pieces.size());
-  for_each_index(pieces.size(), threads, [&](size_t i) { tokenizer.encode(pieces[i], encoded[i]); });
+  for_each_index(pieces.size(), threads, [&](size_t i) { encode(pieces[i], encoded[i]); });
   std::vector<size_t> starts = {ids.size()};
   for (const auto& part : encoded) starts.push_back(starts.back() + part.size());
   ids.resize(starts.back());

@@ -44,7 +44,8 @@ Registry<TokenizerFactory>& Tokenizers();
 // Error when it is neither, or names the piece of the file that is not supported.
 std::unique_ptr<Tokenizer> make_tokenizer(const std::string& spec);
 
-// encode() on several threads, cut at safe places: the same ids on any number of threads.
-void encode_parallel(const Tokenizer& tokenizer, std::string_view text, int threads, std::vector<int64_t>& ids);
+// encode() or encode_with_special() on several threads, cut at safe places: the same ids on any number of threads.
+void encode_parallel(const Tokenizer& tokenizer, std::string_view text, int threads, std::vector<int64_t>& ids,
+                     bool with_special = false);
 
 }  // namespace longhaul

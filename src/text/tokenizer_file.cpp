@@ -139,22 +139,36 @@ int64_t id_between_documents(const TokenizerFile& file, const std::string& fallb
   return -1;
 }
 
+// Numbers end with a space and texts begin with their length: no two files are written alike.
 std::string hash_of(const TokenizerFile& file) {
-  Hasher hash;
-  auto add = [&](const auto&... parts) { hash.add(str(parts..., '\n')); };
+  std::string all;
+  auto numbers = [&](auto... values) { ((all += std::to_string(static_cast<int64_t>(values)) + ' '), ...); };
+  auto text = [&](std::string_view part) {
+    numbers(part.size());
+    all += part;
+  };
   const BytePairVocabulary& vocabulary = file.vocabulary;
-  for (size_t id = 0; id < file.tokens.size(); ++id)
-    add(id, ' ', int{file.tokens[id].kind}, ' ', file.tokens[id].bytes);
-  for (uint32_t id : vocabulary.byte_ids) add(id);
-  for (const Merge& merge : vocabulary.merges) add(merge.left, ' ', merge.right, ' ', merge.merged);
-  for (const AddedToken& token : file.added)
-    add(token.content, ' ', token.id, token.single_word, token.lstrip, token.rstrip, token.normalized, token.special);
-  add(vocabulary.ignore_merges, static_cast<int>(file.normal_form), file.pretokenizer.add_prefix_space);
-  for (const SplitStep& step : file.pretokenizer.steps) add(step.expression, ' ', step.keep_matches, step.keep_rest);
-  for (int64_t id : file.before) add("before ", id);
-  for (int64_t id : file.after) add("after ", id);
-  add(file.end_of_text);
-  return hash.hex();
+  numbers(file.tokens.size(), vocabulary.merges.size(), file.added.size(), file.pretokenizer.steps.size());
+  for (const Token& token : file.tokens) {
+    numbers(token.kind);
+    text(token.bytes);
+  }
+  for (uint32_t id : vocabulary.byte_ids) numbers(id);
+  for (const Merge& merge : vocabulary.merges) numbers(merge.left, merge.right, merge.merged);
+  for (const AddedToken& token : file.added) {
+    text(token.content);
+    numbers(token.id, token.single_word, token.lstrip, token.rstrip, token.normalized, token.special);
+  }
+  numbers(vocabulary.ignore_merges, file.normal_form, file.pretokenizer.add_prefix_space);
+  for (const SplitStep& step : file.pretokenizer.steps) {
+    text(step.expression);
+    numbers(step.keep_matches, step.keep_rest);
+  }
+  numbers(file.before.size());
+  for (int64_t id : file.before) numbers(id);
+  for (int64_t id : file.after) numbers(id);
+  numbers(file.end_of_text);
+  return hash_hex(all);
 }
 
 TokenizerFile from_json(const SortedJson& json, const std::string& where, const std::string& end_of_text) {

@@ -26,6 +26,13 @@ void Report::near_with_floor(const std::string& what, const Tensor& got, const T
   if (difference > tolerance * largest) fail(longhaul::str(what, ": off by ", difference / largest, " of ", largest, ", allowed ", tolerance));
 }
 
+void Report::equal(const std::string& what, const Json& got, const Json& want) {
+  ++comparisons_;
+  if (got == want) return;
+  auto shown = [](const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace).substr(0, 200); };
+  fail(longhaul::str(what, ": wanted ", shown(want), ", got ", shown(got)));
+}
+
 Tolerance tolerance_for(at::ScalarType arithmetic, const Json& float32_deviation, at::ScalarType stored) {
   if (arithmetic == at::kDouble) return {stored == at::kDouble ? 1e-12 : 2e-7, 1e-6};
   double deviation = float32_deviation.is_object() ? float32_deviation.value("rel_to_max", 0.0) : 0.0;

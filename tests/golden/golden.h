@@ -15,7 +15,7 @@ namespace longhaul::golden {
 struct Fixture {
   std::string path;  // of the JSON
   Json info;
-  SafetensorsFile tensors;
+  SafetensorsFile tensors;  // empty for a kind that has none
 
   std::string name() const { return info.value("case", path); }
   bool has(const std::string& key) const { return tensors.has(key); }
@@ -30,6 +30,7 @@ class Report {
   void near(const std::string& what, const Tensor& got, const Tensor& want, double tolerance);
   // |a - b| <= tolerance * max(max |b|, floor): for gradients, some of which vanish by symmetry.
   void near_with_floor(const std::string& what, const Tensor& got, const Tensor& want, double tolerance, double floor);
+  void equal(const std::string& what, const Json& got, const Json& want);
   void fail(const std::string& what) { failures_.push_back(what); }
   const std::vector<std::string>& failures() const { return failures_; }
   int comparisons() const { return comparisons_; }

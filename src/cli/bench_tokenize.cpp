@@ -1,0 +1,101 @@
+// `longhaul bench tokenize`: text to ids, one text cut at safe places and documents side by side (bench/peers/tokenise.py
+// measures the same two with tiktoken and tokenizers).
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+#include "base/files.h"
+#include "cli/bench.h"
+#include "text/tokenizer.h"
+
+namespace longhaul {
+
+namespace {
+
+constexpr size_t kDocumentBytes = 4096;
+
+struct TokenizeBench {
+  std::string tokenizer, text;
+};
+
+// About 4 kB each, cut where tokens are; a stretch without such places is one document.
+std::vector<std::string_view> documents_of(const Tokenizer& tokenizer, std::string_view text) {
+  std::vector<std::string_view> documents;
+  while (!text.empty()) {
+    size_t cut = text.size() <= kDocumentBytes ? text.size() : tokenizer.safe_cut(text, kDocumentBytes);
+    documents.push_back(text.substr(0, cut));
+    text.remove_prefix(cut);
+  }
+  return documents;
+}
+
+// Every document on the next free thread, as `data pack` does. Returns the number of ids.
+int64_t encode_documents(const Tokenizer& tokenizer, const std::vector<std::string_view>& documents, int64_t threads) {
+  std::atomic<size_t> next = 0;
+  std::atomic<int64_t> count = 0;
+  auto run = [&] {
+    int64_t mine = 0;
+    for (size_t i; (i = next++) < documents.size();) {
+      std::vector<int64_t> ids;
+      tokenizer.encode(documents[i], ids);
+      mine += static_cast<int64_t>(ids.size());
+    }
+    count += mine;
+  };
+  std::vector<std::thread> others;
+  for (int64_t i = 1; i < threads; ++i) others.emplace_back(run);
+  run();
+  for (std::thread& thread : others) thread.join();
+  return count;
+}
+
+Json measure_tokenize(const Json& cell) {
+  std::unique_ptr<Tokenizer> tokenizer = make_tokenizer(cell["tokenizer"].get<std::string>());
+  std::string text = read_file(cell["text"].get<std::string>());
+  check(!text.empty(), "bench tokenize: --text: wanted a file with text in it, found an empty one");
+  int64_t threads = cell["threads"].get<int64_t>(), repeats = cell["repeats"].get<int64_t>();
+  double budget = cell["budget"].get<double>();
+  Measurement measured;
+  if (cell["shape"]["mode"] == "text") {
+    std::vector<int64_t> ids;
+    measured = measure(
+        [&] {
+          ids.clear();
+          encode_parallel(*tokenizer, text, static_cast<int>(threads), ids);
+        },
+        repeats, budget);
+    measured.tokens = static_cast<int64_t>(ids.size());
+  } else {
+    std::vector<std::string_view> documents = documents_of(*tokenizer, text);
+    int64_t count = 0;
+    measured = measure([&] { count = encode_documents(*tokenizer, documents, threads); }, repeats, budget);
+    measured.tokens = count;
+  }
+  Json row = measured.json(threads);
+  double megabytes = static_cast<double>(text.size()) * 1e-6, tokens = static_cast<double>(measured.tokens);
+  row["mb"] = megabytes;
+  row["mb_per_s"] = megabytes / row["seconds_min"].get<double>();
+  if (row.contains("cpu_seconds_min")) row["mb_per_cpu_s"] = megabytes / row["cpu_seconds_min"].get<double>();
+  row["bytes_per_token"] = megabytes * 1e6 / std::max(1.0, tokens);
+  return row;
+}
+
+BenchCells options(CLI::App& app) {
+  auto bench = std::make_shared<TokenizeBench>();
+  app.add_option("--tokenizer", bench->tokenizer, "bytes, a tokenizer.json, or a folder that holds one")->required();
+  app.add_option("--text", bench->text, "a file of text")->required()->check(CLI::ExistingFile);
+  return [bench] {
+    std::vector<Json> cells;
+    for (const char* mode : {"text", "documents"}) {
+      cells.push_back(
+          {{"peer", "longhaul"}, {"shape", {{"mode", mode}}}, {"tokenizer", bench->tokenizer}, {"text", bench->text}});
+    }
+    return cells;
+  };
+}
+
+LH_REGISTER(Benches, "tokenize", "text to ids: one text, and documents of 4 kB", {"", options, measure_tokenize});
+
+}  // namespace
+
+}  // namespace longhaul

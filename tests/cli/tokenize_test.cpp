@@ -1,0 +1,78 @@
+// `longhaul tokenize` as a user meets it.
+#include <sys/wait.h>
+
+#include <cstdlib>
+
+#include "support.h"
+#include "text/made_up.h"
+
+namespace longhaul {
+namespace {
+
+class TokenizeCommand : public testing::Test {
+ protected:
+  void SetUp() override {
+    SortedJson end = {{"content", "<|endoftext|>"}, {"special", true}};
+    write_file(folder_ / "tokenizer.json", made_up_json({{"a", "b"}, {"ab", "c"}}, {end}).dump());
+  }
+  // Runs `longhaul tokenize <arguments>` in the folder; stdout and stderr into the members.
+  int run(const std::string& arguments, const std::string& input) {
+    write_file(folder_ / ".in", input);
+    std::string line =
+        "cd '" + folder_.path() + "' && '" LH_PROGRAM "' tokenize " + arguments + " < .in > .out 2> .err";
+    int status = std::system(line.c_str());
+    out_ = read_file(folder_ / ".out");
+    err_ = read_file(folder_ / ".err");
+    return WEXITSTATUS(status);
+  }
+  TemporaryFolder folder_;
+  std::string out_, err_;
+};
+
+TEST_F(TokenizeCommand, WritesIdsAndReadsThem) {
+  ASSERT_EQ(run("tokenizer.json", "abc\nab"), 0) << err_;
+  EXPECT_EQ(out_, "257 10 256\n");
+  ASSERT_EQ(run(". --json --threads 2", "abc\nab"), 0) << err_;
+  EXPECT_EQ(out_, "{\"bytes\":6,\"count\":3,\"ids\":[257,10,256]}\n");
+  ASSERT_EQ(run("./tokenizer.json --count", "abc\nab"), 0) << err_;
+  EXPECT_EQ(out_, "3\n");
+  ASSERT_EQ(run(". --decode", "257 10\n256"), 0) << err_;
+  EXPECT_EQ(out_, "abc\nab");
+  ASSERT_EQ(run(". --decode --json", "[257, 255]"), 0) << err_;
+  EXPECT_EQ(out_, "{\"text\":\"abc\xEF\xBF\xBD\"}\n");
+  ASSERT_EQ(run("bytes", ""), 0) << err_;
+  EXPECT_EQ(out_, "\n");
+}
+
+TEST_F(TokenizeCommand, SpecialTokensAreReadAndWrittenWhenAsked) {
+  ASSERT_EQ(run(". --special", "ab<|endoftext|>"), 0) << err_;
+  EXPECT_EQ(out_, "256 258\n");
+  ASSERT_EQ(run(". --count", "ab<|endoftext|>"), 0) << err_;
+  EXPECT_EQ(out_, "14\n");
+  ASSERT_EQ(run(". --decode --special", "256 258"), 0) << err_;
+  EXPECT_EQ(out_, "ab<|endoftext|>");
+  ASSERT_EQ(run(". --decode", "256 258"), 0) << err_;
+  EXPECT_EQ(out_, "ab");
+}
+
+TEST_F(TokenizeCommand, MistakesAreOneLineAndExitCode2) {
+  write_file(folder_ / "broken.json", "{\"model\": {\"type\": \"WordPiece\"}}");
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"nowhere.json", "nowhere.json: "},
+      {"byts", "unknown tokenizer 'byts' (did you mean 'bytes'?)"},
+      {"broken.json", "broken.json: model: type \"WordPiece\" is not supported"},
+      {". --decode", "tokenize --decode: standard input: wanted an integer, found 'x'"},
+      {". --decode --count", "--decode excludes --count"},
+      {". --dry-run", "tokenize: --dry-run has no meaning here"},
+  };
+  for (const auto& [arguments, message] : cases) {
+    EXPECT_EQ(run(arguments, "1 x"), 2) << arguments;
+    EXPECT_TRUE(contains(err_, message)) << err_;
+    EXPECT_EQ(std::count(err_.begin(), err_.end(), '\n'), 1) << err_;
+  }
+  EXPECT_EQ(run(". --decode", "259"), 2);
+  EXPECT_EQ(err_, "longhaul: tokenizer: ids must be in [0, 259), got 259 at position 0\n");
+}
+
+}  // namespace
+}  // namespace longhaul
