@@ -1,4 +1,4 @@
-// `longhaul data`: tokenise text into packed data sets, and look at them.
+// `longhaul data`: tokenise text into packed data sets, look at them, export them.
 #include <cstdio>
 #include <memory>
 
@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "data/pack.h"
 #include "data/shards.h"
+#include "data/token_files.h"
 
 namespace longhaul {
 
@@ -13,8 +14,9 @@ namespace {
 
 struct DataFlags {
   PackOptions pack;
+  ExportOptions exported;
   std::string min_bytes = "1", shard_tokens = "100M";  // lengths, as typed
-  std::string folder;
+  std::string folder, tokenizer;
   bool verify = false;
 };
 
@@ -56,19 +58,22 @@ void print_sources(const Json& manifest, const std::string& where) {
 
 void print_dataset(const Dataset& dataset) {
   if (common_flags().json) return print_json(dataset.manifest());
-  std::printf("%s: tokenizer %s, vocabulary %s, hash %s\n", dataset.folder().c_str(), dataset.tokenizer().c_str(),
-              with_commas(dataset.vocab_size()).c_str(), dataset.hash().c_str());
+  bool is_named = !dataset.tokenizer().empty();
+  std::printf("%s: tokenizer %s, vocabulary %s, hash %s\n", dataset.folder().c_str(),
+              is_named ? dataset.tokenizer().c_str() : "not named", with_commas(dataset.vocab_size()).c_str(),
+              dataset.hash().c_str());
   print_row({"tokens", "documents", "text bytes", "shards"}, "split");
   for (const TokenSplit& split : dataset.splits()) {
-    print_row({with_commas(split.tokens()), with_commas(split.documents()), with_commas(split.bytes()),
+    print_row({with_commas(split.tokens()), with_commas(split.documents()),
+               split.bytes() < 0 ? "unknown" : with_commas(split.bytes()),
                with_commas(static_cast<int64_t>(split.shard_starts().size()) - 1)},
               split.name());
   }
-  print_sources(dataset.manifest(), dataset.folder() + "/manifest.json");
+  if (dataset.manifest().contains("sources")) print_sources(dataset.manifest(), dataset.folder() + "/manifest.json");
 }
 
 std::string split_of_file(const SourceFile& file, int64_t val_every) {
-  return file.is_jsonl() ? "by line" : split_of(file.name, val_every);
+  return file.format->one_document ? split_of(file.name, val_every) : "each";
 }
 
 void print_plan(const PackOptions& options) {
@@ -106,22 +111,38 @@ int run_pack(DataFlags& flags) {
 
 int run_info(const DataFlags& flags) {
   check(!common_flags().dry_run, "data info: --dry-run has no meaning here; nothing is ever written");
-  Dataset dataset = Dataset::open(flags.folder);
+  Dataset dataset = Dataset::open(flags.folder, flags.tokenizer);
   if (flags.verify) dataset.verify();
   print_dataset(dataset);
   return 0;
 }
 
+int run_export(DataFlags& flags) {
+  ExportOptions& options = flags.exported;
+  options.shard_tokens = parse_length(flags.shard_tokens, "--shard-tokens");
+  options.data = flags.folder;
+  options.tokenizer = flags.tokenizer;
+  check(!common_flags().dry_run, "data export: --dry-run has no meaning here; `longhaul data info` shows the data");
+  std::vector<std::string> files = export_tokens(options);
+  if (common_flags().json) {
+    print_json(Json{{"format", options.format}, {"files", files}});
+  } else {
+    for (const std::string& file : files) std::printf("%s\n", path_join(options.output, file).c_str());
+  }
+  return 0;
+}
+
 CLI::App* add_pack(CLI::App& app, DataFlags& flags) {
-  CLI::App* pack = app.add_subcommand("pack", "text files, trees and JSONL -> a packed data set")->fallthrough();
+  CLI::App* pack = app.add_subcommand("pack", "text files, trees, JSONL, Parquet -> a packed data set")->fallthrough();
   PackOptions& options = flags.pack;
   pack->add_option("inputs", options.inputs,
-                   "files or folders; a .jsonl file holds one document a line, any other file is one document")
+                   "files or folders of text, .jsonl and .parquet, also .gz: see `longhaul list corpora`")
       ->required();
   pack->add_option("--out", options.output, "folder to make; must not exist")->required();
   pack->add_option("--tokenizer", options.tokenizer, "bytes, a tokenizer.json, or a folder that holds one")
       ->capture_default_str();
-  pack->add_option("--field", options.field, "JSONL field that holds the text")->capture_default_str();
+  pack->add_option("--field", options.field, "field of a record (JSONL, Parquet) that holds the text")
+      ->capture_default_str();
   pack->add_option("--ext", options.extensions, "read only files that end so: .h,.cpp")
       ->delimiter(',')
       ->allow_extra_args(false);
@@ -136,19 +157,37 @@ CLI::App* add_pack(CLI::App& app, DataFlags& flags) {
   return pack;
 }
 
+void add_dataset(CLI::App& app, DataFlags& flags) {
+  app.add_option("folder", flags.folder, "a packed data set, or a folder of bare .npy or .bin shards")->required();
+  app.add_option("--tokenizer", flags.tokenizer,
+                 "of bare shards, which do not say it (default: GPT-2's or Llama 3's ids)");
+}
+
 CLI::App* add_info(CLI::App& app, DataFlags& flags) {
-  CLI::App* info = app.add_subcommand("info", "what a packed data set holds")->fallthrough();
-  info->add_option("folder", flags.folder, "a folder that `longhaul data pack` made")->required();
+  CLI::App* info = app.add_subcommand("info", "what a data set holds")->fallthrough();
+  add_dataset(*info, flags);
   info->add_flag("--verify", flags.verify, "read every token and compare the contents with the manifest's hash");
   return info;
 }
 
-LH_REGISTER(Commands, "data", "tokenise text into packed data sets, and look at them", [](CLI::App& app) {
+CLI::App* add_export(CLI::App& app, DataFlags& flags) {
+  CLI::App* out = app.add_subcommand("export", "a data set -> bare shards that other programs read")->fallthrough();
+  add_dataset(*out, flags);
+  out->add_option("--format", flags.exported.format, join(TokenFormats().names(), ", "))->required();
+  out->add_option("--out", flags.exported.output, "folder to make; must not exist")->required();
+  out->add_option("--shard-tokens", flags.shard_tokens, "tokens of a shard")->capture_default_str();
+  return out;
+}
+
+LH_REGISTER(Commands, "data", "tokenise text into packed data sets, look at them, export them", [](CLI::App& app) {
   auto flags = std::make_shared<DataFlags>();
   app.require_subcommand(1);
   CLI::App* pack = add_pack(app, *flags);
+  CLI::App* out = add_export(app, *flags);
   add_info(app, *flags);
-  return [flags, pack] { return pack->parsed() ? run_pack(*flags) : run_info(*flags); };
+  return [flags, pack, out] {
+    return pack->parsed() ? run_pack(*flags) : out->parsed() ? run_export(*flags) : run_info(*flags);
+  };
 });
 
 }  // namespace

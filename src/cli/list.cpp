@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "cli/command.h"
+#include "data/documents.h"
 #include "models/models.h"
 #include "ops/op.h"
 #include "pos/encoding.h"
@@ -42,6 +43,7 @@ Json everything() {
           {"encodings", rows_of(Encodings())},
           {"tokenizers", rows_of(Tokenizers())},
           {"ops", rows_of_ops()},
+          {"corpora", rows_of(DocumentFormats())},
           {"commands", rows_of(Commands())}};
 }
 
@@ -49,7 +51,8 @@ int list(const std::string& what) {
   Json all = everything();
   std::vector<std::string> kinds;
   for (const auto& [kind, rows] : all.items()) kinds.push_back(kind);
-  check(what == "all" || all.contains(what), "list: wanted all, ", join(kinds, ", "), ", found '", what, "'", did_you_mean(what, kinds));
+  check(what == "all" || all.contains(what), "list: wanted all, ", join(kinds, ", "), ", found '", what, "'",
+        did_you_mean(what, kinds));
   Json chosen = what == "all" ? all : Json{{what, all[what]}};
   if (common_flags().json) {
     std::printf("%s\n", chosen.dump(2).c_str());
@@ -66,9 +69,9 @@ int list(const std::string& what) {
 
 }  // namespace
 
-LH_REGISTER(Commands, "list", "everything there is: models, encodings, tokenizers, ops, commands", [](CLI::App& app) {
+LH_REGISTER(Commands, "list", "everything there is: models, encodings, tokenizers, corpora, ops, commands", [](CLI::App& app) {
   auto what = std::make_shared<std::string>("all");
-  app.add_option("what", *what, "all, models, encodings, tokenizers, ops or commands");
+  app.add_option("what", *what, "all, models, encodings, tokenizers, corpora, ops or commands");
   return [what] { return list(*what); };
 });
 

@@ -17,7 +17,7 @@ namespace longhaul {
 namespace {
 
 struct PplFlags {
-  std::string models, data, lengths, protocol = "block", tokens, chunk, split = "val", journal;
+  std::string models, data, lengths, protocol = "block", tokens, chunk, split = "val", journal, tokenizer;
   bool merge = false;
 };
 
@@ -93,7 +93,7 @@ int run(const PplFlags& flags) {
   std::vector<int64_t> lengths = parse_lengths(flags.lengths, "--lengths");
   std::sort(lengths.begin(), lengths.end());
   lengths.erase(std::unique(lengths.begin(), lengths.end()), lengths.end());
-  Dataset data = Dataset::open(flags.data);
+  Dataset data = Dataset::open(flags.data, flags.tokenizer);
   TaskContext context{&data, flags.split, lengths, flags.tokens.empty() ? 0 : parse_length(flags.tokens, "--tokens")};
   std::unique_ptr<Task> task = make_task("perplexity:" + protocol_keys(flags.protocol), context);
   std::vector<Subject> subjects = subjects_of(flags, data);
@@ -128,7 +128,8 @@ LH_REGISTER(
     [](CLI::App& app) {
       auto flags = std::make_shared<PplFlags>();
       app.add_option("--model", flags->models, "run folders, by comma")->required();
-      app.add_option("--data", flags->data, "packed data set")->required();
+      app.add_option("--data", flags->data, "packed data set, or a folder of bare .npy or .bin shards")->required();
+      app.add_option("--tokenizer", flags->tokenizer, "of bare shards, which do not say it; bits per byte need it");
       app.add_option("--lengths", flags->lengths, "window lengths in tokens: 512,1k,2k")->required();
       app.add_option("--protocol", flags->protocol, "block, stride=S, last-k=K or upstream")->capture_default_str();
       app.add_option("--tokens", flags->tokens,

@@ -54,9 +54,13 @@ void add_model_flags(TrainFlags& flags) {
 
 void add_data_flags(TrainFlags& flags) {
   TrainSettings& s = flags.settings;
-  add(flags, "data", s.data, "folder made by `longhaul data pack`");
+  add(flags, "data", s.data, "folder made by `longhaul data pack`, or of bare .npy or .bin shards");
+  add(flags, "tokenizer", s.tokenizer, "of bare shards, which do not say it (default: GPT-2's or Llama 3's ids)");
   add(flags, "order", s.order, "how the data is read: sequential or shuffled");
   add_length(flags, "seq_len", s.seq_len, "tokens of a window");
+  flags.given["reset_at_documents"] =
+      flags.app->add_flag("--reset-at-documents", s.reset_at_documents,
+                          "attention, sums and positions begin anew at each document (intra-document masking)");
   add(flags, "batch", s.batch, "windows of one forward pass");
   add_length(flags, "total_batch_tokens", s.total_batch_tokens, "tokens of one step, a multiple of batch x seq-len");
   add_length(flags, "steps", s.steps, "optimizer steps (default: 19,073; with --resume: extends the run)");
@@ -110,7 +114,7 @@ void check_no_contradiction(const TrainFlags& flags, const std::string& folder) 
 void check_new_run(const TrainFlags& flags) {
   const TrainSettings& s = flags.settings;
   auto given = [&](const char* key) { return flags.given.at(key)->count() > 0; };
-  check(!s.data.empty(), "train: --data is needed (a folder made by `longhaul data pack`)");
+  check(!s.data.empty(), "train: --data is needed (a folder made by `longhaul data pack`, or of bare shards)");
   check(!flags.out.empty() || common_flags().dry_run, "train: --out is needed (the run's folder)");
   check(!given("steps") || !given("epochs"), "train: --steps and --epochs exclude each other");
   check(!given("init_from") || (!given("arch") && !given("pos")), "train: --init-from brings its own --arch and --pos");
@@ -143,7 +147,7 @@ void print_plan(const TrainSettings& settings, const Dataset& dataset, const Mod
 }
 
 int plan_run(TrainSettings settings) {
-  Dataset dataset = Dataset::open(settings.data);
+  Dataset dataset = Dataset::open(settings.data, settings.tokenizer);
   settings.resolve(dataset);
   print_plan(settings, dataset, *make_model(settings));
   return 0;

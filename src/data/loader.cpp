@@ -102,7 +102,7 @@ class OrderedLoader : public Loader {
   Batch next() override {
     int64_t length = options_.length;
     std::vector<int64_t> starts = order_->starts(step_);
-    Batch batch{{}, {}, options_.sequences, length, order_->describe(starts)};
+    Batch batch{{}, {}, options_.sequences, length, {}, order_->describe(starts)};
     batch.inputs.resize(options_.sequences * length);
     batch.targets.resize(options_.sequences * length);
     std::vector<int64_t> window(length + 1);
@@ -110,9 +110,22 @@ class OrderedLoader : public Loader {
       split_.read(starts[i], window);
       std::copy(window.begin(), window.end() - 1, batch.inputs.begin() + i * length);
       std::copy(window.begin() + 1, window.end(), batch.targets.begin() + i * length);
+      add_pieces(starts[i], batch.pieces);
     }
     ++step_;
     return batch;
+  }
+
+  // A piece ends where the next document or the window's end comes; the last token before a document predicts its first.
+  void add_pieces(int64_t start, std::vector<int64_t>& pieces) const {
+    int64_t begin = start, end = start + options_.length;
+    if (options_.reset_at_documents) {
+      for (int64_t document : split_.document_starts(start + 1, options_.length - 1)) {
+        pieces.push_back(document - begin);
+        begin = document;
+      }
+    }
+    pieces.push_back(end - begin);
   }
 
   Json state() const override {

@@ -13,6 +13,9 @@ namespace longhaul {
 struct Batch {
   std::vector<int64_t> inputs, targets;  // [sequences * length], targets shifted by one
   int64_t sequences = 0, length = 0;
+  // Tokens of each piece that is a context of its own, in order: `sequences` times `length`, or less where a document
+  // begins inside a window (LoaderOptions::reset_at_documents).
+  std::vector<int64_t> pieces;
   std::string where;  // which tokens these are, for messages: "train tokens 4096..8193"
 };
 
@@ -36,6 +39,7 @@ struct LoaderOptions {
   int64_t sequences = 1, length = 1;
   uint64_t seed = 0;
   int64_t rank = 0, world = 1;
+  bool reset_at_documents = false;  // cut windows where a document begins (intra-document masking)
 };
 // Keeps the split's maps alive by itself. Error when the split is too short for one batch, naming both figures.
 std::unique_ptr<Loader> make_loader(const TokenSplit& split, const LoaderOptions& options);

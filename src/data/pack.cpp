@@ -1,13 +1,7 @@
 #include "data/pack.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <condition_variable>
-#include <cstdio>
-#include <cstring>
 #include <exception>
 #include <mutex>
 #include <thread>
@@ -17,6 +11,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/progress.h"
+#include "data/output_folder.h"
 #include "data/shards.h"
 #include "data/split_writer.h"
 #include "text/tokenizer.h"
@@ -24,17 +19,6 @@
 namespace longhaul {
 
 namespace {
-
-constexpr size_t kLinesBytes = 1 << 20;  // of JSONL read by one job
-
-// What one thread reads and encodes at a time: a text file, or some whole lines of a JSONL file.
-struct Job {
-  const SourceFile* file = nullptr;
-  std::shared_ptr<const MappedFile> map;  // JSONL only
-  std::string_view lines;
-  int64_t first_line = 0;
-  int64_t bytes = 0;
-};
 
 struct EncodedDocument {
   const char* split;
@@ -51,37 +35,32 @@ struct SourceCounts {
   int64_t files = 0, documents = 0, bytes = 0, tokens = 0;
 };
 
-// Cuts the files of a plan into jobs, in reading order.
+// What one thread parses and encodes at a time.
+struct Job {
+  const SourceFile* file = nullptr;
+  Piece piece;
+};
+
+// The pieces of a plan's files, in reading order.
 class JobSource {
  public:
-  explicit JobSource(const std::vector<SourceFile>& files) : files_(files) {}
+  JobSource(const std::vector<SourceFile>& files, std::string field) : files_(files), field_(std::move(field)) {}
 
   bool next(Job& job) {
-    while (rest_.empty()) {
+    while (!reader_ || !reader_->next(job.piece)) {
       if (index_ == files_.size()) return false;
       const SourceFile& file = files_[index_++];
-      if (!file.is_jsonl()) {
-        job = Job{&file, nullptr, {}, 0, file.bytes};
-        return true;
-      }
-      map_ = MappedFile::open(file.path);
-      rest_ = {reinterpret_cast<const char*>(map_->bytes().data()), map_->bytes().size()};
-      line_ = 1;
+      reader_ = file.format->open(file, field_);
     }
-    size_t end = rest_.find('\n', std::min(kLinesBytes, rest_.size()) - 1);
-    std::string_view lines = rest_.substr(0, end == std::string_view::npos ? end : end + 1);
-    job = Job{&files_[index_ - 1], map_, lines, line_, static_cast<int64_t>(lines.size())};
-    line_ += std::count(lines.begin(), lines.end(), '\n');
-    rest_.remove_prefix(lines.size());
+    job.file = &files_[index_ - 1];
     return true;
   }
 
  private:
   const std::vector<SourceFile>& files_;
+  std::string field_;
   size_t index_ = 0;
-  std::shared_ptr<const MappedFile> map_;
-  std::string_view rest_;
-  int64_t line_ = 1;
+  std::unique_ptr<DocumentReader> reader_;  // of the file before index_
 };
 
 class Packer {
@@ -91,7 +70,7 @@ class Packer {
         plan_(plan),
         folder_(std::move(folder)),
         tokenizer_(make_tokenizer(options.tokenizer)),
-        jobs_(plan.files),
+        jobs_(plan.files, options.field),
         counts_(options.inputs.size()),
         progress_("packing", plan.bytes / 1000, "kB"),
         train_(folder_, "train", tokenizer_->vocab_size(), options.shard_tokens),
@@ -151,24 +130,8 @@ class Packer {
 
   EncodedJob encode(const Job& job) const {
     EncodedJob out;
-    if (!job.map) {
-      add_document(job.file->name, read_file(job.file->path), out);
-      return out;
-    }
-    int64_t number = job.first_line;
-    for (std::string_view rest = job.lines; !rest.empty(); ++number) {
-      std::string_view line = rest.substr(0, rest.find('\n'));
-      rest.remove_prefix(std::min(rest.size(), line.size() + 1));
-      if (line.find_first_not_of(" \t\r") == std::string_view::npos) {
-        ++out.blank_lines;
-        continue;
-      }
-      std::string where = str(job.file->path, ":", number);
-      Json record = parse_json(line, where);
-      bool has_text = record.is_object() && record.contains(options_.field) && record[options_.field].is_string();
-      check(has_text, where, ": wanted an object with a string \"", options_.field, "\" (--field names another)");
-      add_document(str(job.file->name, ":", number), record[options_.field].get_ref<const std::string&>(), out);
-    }
+    out.blank_lines =
+        job.piece.parse([&](const std::string& name, const std::string& text) { add_document(name, text, out); });
     return out;
   }
 
@@ -196,7 +159,7 @@ class Packer {
     too_small_ += encoded.too_small;
     blank_lines_ += encoded.blank_lines;
     int64_t before = bytes_read_ / 1000;
-    bytes_read_ += job.bytes;
+    bytes_read_ += job.piece.bytes;
     progress_.add(bytes_read_ / 1000 - before);
   }
 
@@ -247,37 +210,14 @@ class Packer {
   SplitWriter train_, val_;
 };
 
-// A new folder beside the output: the same file system, so that the final rename is one step.
-std::string make_sibling(const std::string& output) {
-  for (int64_t counter = 0;; ++counter) {
-    std::string path = str(output, ".", getpid(), ".", counter, ".tmp");
-    if (::mkdir(path.c_str(), 0777) == 0) return path;
-    check(errno == EEXIST, path, ": cannot create: ", std::strerror(errno));
-  }
-}
-
 }  // namespace
 
-void pack(const PackOptions& given) {
-  PackOptions options = given;
-  while (options.output.size() > 1 && options.output.ends_with('/')) options.output.pop_back();
+void pack(const PackOptions& options) {
   check_pack_options(options);
   PackPlan plan = plan_pack(options);
-  size_t slash = options.output.rfind('/');
-  std::string parent = slash == std::string::npos ? "." : options.output.substr(0, slash + 1);
-  make_folders(parent);
-  std::string sibling = make_sibling(options.output);
-  try {
-    Packer(options, plan, sibling).run();
-    sync_folder(sibling);
-    // Onto an existing folder with anything in it this fails: two runs with one output cannot mix.
-    check(std::rename(sibling.c_str(), options.output.c_str()) == 0, options.output,
-          ": cannot be made: ", std::strerror(errno));
-  } catch (...) {
-    remove_all(sibling);
-    throw;
-  }
-  sync_folder(parent);
+  OutputFolder folder(options.output);
+  Packer(options, plan, folder.path()).run();
+  folder.publish();
 }
 
 }  // namespace longhaul

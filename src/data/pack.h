@@ -1,18 +1,19 @@
-// `longhaul data pack`: text files, trees and JSONL -> a packed data set (shards.h).
+// `longhaul data pack`: text files, trees, JSONL, Parquet (documents.h) -> a packed data set (shards.h).
 #pragma once
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "base/json.h"
+#include "data/documents.h"
 
 namespace longhaul {
 
 struct PackOptions {
-  std::vector<std::string> inputs;  // files or folders; *.jsonl gives one document a line, anything else one a file
+  std::vector<std::string> inputs;  // files or folders; how a file is read depends on its name (documents.h)
   std::string output;               // folder; made whole or not at all
   std::string tokenizer = "bytes";
-  std::string field = "text";           // JSONL field
+  std::string field = "text";           // of a record (JSONL, Parquet)
   std::vector<std::string> extensions;  // when given, only files that end so (".h")
   std::vector<std::string> exclude;     // path fragments to leave out
   int64_t min_bytes = 1;                // smaller documents are left out, and counted; empty ones always
@@ -23,15 +24,6 @@ struct PackOptions {
 
 // Error unless the options make sense and the output does not exist yet. plan_pack() and pack() rely on it.
 void check_pack_options(const PackOptions& options);
-
-// One file to read. Its documents' names decide their split: `name` for a text file, "<name>:<line>" for a line of JSONL.
-struct SourceFile {
-  std::string path;
-  std::string name;   // relative to the input it was found under: splits do not depend on where a tree lies
-  int64_t input = 0;  // index into PackOptions::inputs
-  int64_t bytes = 0;
-  bool is_jsonl() const;
-};
 
 struct PackPlan {
   std::vector<SourceFile> files;  // in reading order: inputs as given, files bytewise
@@ -45,8 +37,8 @@ PackPlan plan_pack(const PackOptions& options);
 const char* split_of(const std::string& document_name, int64_t val_every);
 
 // Deterministic: the same bytes for the same inputs on any thread count. Each document is [end_of_text] ++ ids. At most one
-// document (or about 1 MiB of JSONL) per thread is in memory. Error when the output exists, a line of JSONL is broken,
-// or no document is left.
+// document (or about 1 MiB of small ones) per thread is in memory. Error when the output exists, a file cannot be read or
+// parsed, or no document is left.
 void pack(const PackOptions& options);
 
 }  // namespace longhaul

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "text/tokenizer.h"
 
 namespace longhaul {
 
@@ -33,6 +34,14 @@ std::shared_ptr<const MappedFile> open_sized(const std::string& path, int64_t it
   check(size == items * width, path, ": the manifest promises ", items, " ", item, " = ", items * width,
         " bytes, the file has ", size);
   return file;
+}
+
+// Names, sizes and blocks at even distances: tells files apart without reading gigabytes.
+void add_samples(Hasher& hash, const std::string& name, std::span<const std::byte> bytes) {
+  constexpr size_t kBlocks = 64, kBlockBytes = 4096;
+  hash.add(str(name, " ", bytes.size()));
+  size_t block = std::min(kBlockBytes, bytes.size());
+  for (size_t i = 0; i < kBlocks; ++i) hash.add(bytes.subspan((bytes.size() - block) / (kBlocks - 1) * i, block));
 }
 
 void check_split_name(const std::string& name, const std::string& where) {
@@ -64,9 +73,8 @@ TokenSplit TokenSplit::open(const std::string& folder, const std::string& name, 
   split.bytes_ = entry.integer("bytes", 0);
   for (int64_t shard : entry.integers("shards", 1)) {
     check(shard <= kMostTokens, folder, ": split ", name, ": a shard of ", shard, " tokens is larger than any can be");
-    std::string path = shard_path(folder, name, static_cast<int64_t>(split.files_.size()));
-    split.files_.push_back(open_sized(path, shard, split.width_, "tokens"));
-    split.starts_.push_back(split.starts_.back() + shard);
+    std::string path = shard_path(folder, name, static_cast<int64_t>(split.shards_.size()));
+    split.add_file(open_sized(path, shard, split.width_, "tokens"), {0, shard, split.width_});
   }
   entry.finish();
   check(split.tokens() == tokens, folder, ": split ", name, ": the manifest promises ", tokens,
@@ -74,6 +82,12 @@ TokenSplit TokenSplit::open(const std::string& folder, const std::string& name, 
   split.documents_ = open_sized(documents_path(folder, name), documents, 8, "documents");
   split.check_documents(documents_path(folder, name));
   return split;
+}
+
+void TokenSplit::add_file(std::shared_ptr<const MappedFile> file, const TokenRegion& region) {
+  shards_.push_back({std::move(file), region.offset});
+  starts_.push_back(starts_.back() + region.tokens);
+  width_ = region.width;
 }
 
 // Documents cover the split: the first begins at 0, each later one behind the one before, none outside.
@@ -90,13 +104,54 @@ void TokenSplit::check_documents(const std::string& path) const {
   }
 }
 
-int64_t TokenSplit::documents() const { return static_cast<int64_t>(documents_->bytes().size() / 8); }
+const std::vector<int64_t>& TokenSplit::all_found() const {
+  std::call_once(found_->once, [&] { found_->starts = found_starts(0, tokens()); });
+  return found_->starts;
+}
+
+int64_t TokenSplit::documents() const {
+  return static_cast<int64_t>(documents_ ? documents_->bytes().size() / 8 : all_found().size());
+}
 
 int64_t TokenSplit::document_start(int64_t i) const {
   check(i >= 0 && i < documents(), name_, ": document must be in [0, ", documents(), "), got ", i);
+  if (!documents_) return all_found()[i];
   int64_t start;
   std::memcpy(&start, documents_->bytes().data() + i * 8, 8);
   return start;
+}
+
+std::vector<int64_t> TokenSplit::found_starts(int64_t start, int64_t count) const {
+  std::vector<int64_t> starts, ids;
+  for (int64_t done = 0; done < count; done += static_cast<int64_t>(ids.size())) {
+    ids.resize(std::min<int64_t>(count - done, 1 << 16));
+    read(start + done, ids);
+    for (size_t i = 0; i < ids.size(); ++i) {
+      int64_t position = start + done + static_cast<int64_t>(i);
+      if (ids[i] == end_of_text_ || position == 0) starts.push_back(position);
+    }
+  }
+  return starts;
+}
+
+std::vector<int64_t> TokenSplit::document_starts(int64_t start, int64_t count) const {
+  if (!documents_) return found_starts(start, count);
+  check(start >= 0 && count >= 0 && start <= tokens() - count, name_, ": documents of ", count, " tokens from ", start,
+        " on were wanted, the split has ", tokens());
+  int64_t first = 0;  // the first document that begins at `start` or behind it
+  for (int64_t end = documents(); first < end;) {
+    int64_t middle = first + (end - first) / 2;
+    if (document_start(middle) < start) {
+      first = middle + 1;
+    } else {
+      end = middle;
+    }
+  }
+  std::vector<int64_t> starts;
+  for (int64_t i = first; i < documents() && document_start(i) < start + count; ++i) {
+    starts.push_back(document_start(i));
+  }
+  return starts;
 }
 
 void TokenSplit::read(int64_t start, std::span<int64_t> out) const {
@@ -108,14 +163,14 @@ void TokenSplit::read(int64_t start, std::span<int64_t> out) const {
     int64_t offset = start + done - starts_[shard];
     int64_t here = std::min(count - done, starts_[shard + 1] - starts_[shard] - offset);
     std::span<int64_t> part = out.subspan(done, here);
-    const std::byte* from = files_[shard]->bytes().data() + offset * width_;
+    const std::byte* from = shards_[shard].file->bytes().data() + shards_[shard].offset + offset * width_;
     if (width_ == 2) {
       widen<uint16_t>(from, part);
     } else {
       widen<uint32_t>(from, part);
     }
     for (int64_t i = 0; i < here; ++i) {
-      check(part[i] < vocab_, files_[shard]->path(), ": id ", part[i], " at token ", offset + i,
+      check(part[i] < vocab_, shards_[shard].file->path(), ": id ", part[i], " at token ", offset + i,
             " is outside the vocabulary of ", vocab_);
     }
     done += here;
@@ -124,22 +179,32 @@ void TokenSplit::read(int64_t start, std::span<int64_t> out) const {
 
 // ---- Dataset -------------------------------------------------------------------------------------------------------
 
-Dataset Dataset::open(const std::string& folder) {
-  std::string path = path_join(folder, "manifest.json");
-  check(exists(path), folder, ": not a packed data set (no manifest.json); make one with `longhaul data pack`");
+Dataset Dataset::open(const std::string& folder, const std::string& tokenizer) {
   Dataset dataset;
   dataset.folder_ = folder;
-  dataset.manifest_ = read_json(path);
-  JsonReader reader(dataset.manifest_, path);
+  std::string path = path_join(folder, "manifest.json");
+  if (!exists(path)) {
+    dataset.open_bare(tokenizer);
+    return dataset;
+  }
+  dataset.open_packed(path);
+  check(tokenizer.empty() || tokenizer == dataset.tokenizer_, folder, ": was packed with the tokenizer '",
+        dataset.tokenizer_, "', got '", tokenizer, "'");
+  return dataset;
+}
+
+void Dataset::open_packed(const std::string& path) {
+  manifest_ = read_json(path);
+  JsonReader reader(manifest_, path);
   std::string format = reader.string("format");
   check(format == kShardFormat, path, ": format: wanted '", kShardFormat, "', found '", format, "'");
-  dataset.tokenizer_ = reader.string("tokenizer");
-  dataset.tokenizer_hash_ = reader.string("tokenizer_hash");
-  dataset.vocab_ = reader.integer("vocab_size", 1, kLargestVocabulary);
-  dataset.end_of_text_ = reader.integer("end_of_text", -1, dataset.vocab_ - 1);
-  dataset.hash_ = reader.string("hash");
-  std::string dtype = reader.string("dtype"), wanted = id_width(dataset.vocab_) == 2 ? "uint16" : "uint32";
-  check(dtype == wanted, path, ": dtype: a vocabulary of ", dataset.vocab_, " needs ", wanted, ", found '", dtype, "'");
+  tokenizer_ = reader.string("tokenizer");
+  tokenizer_hash_ = reader.string("tokenizer_hash");
+  vocab_ = reader.integer("vocab_size", 1, kLargestVocabulary);
+  end_of_text_ = reader.integer("end_of_text", -1, vocab_ - 1);
+  hash_ = reader.string("hash");
+  std::string dtype = reader.string("dtype"), wanted = id_width(vocab_) == 2 ? "uint16" : "uint32";
+  check(dtype == wanted, path, ": dtype: a vocabulary of ", vocab_, " needs ", wanted, ", found '", dtype, "'");
   reader.ignore("sources");
   reader.ignore("skipped");
   reader.ignore("settings");
@@ -148,10 +213,49 @@ Dataset Dataset::open(const std::string& folder) {
   for (const auto& [name, entry] : splits.items()) {
     check_split_name(name, path);
     JsonReader split(entry, path + ": splits: " + name);
-    dataset.splits_.push_back(TokenSplit::open(folder, name, std::move(split), dataset.vocab_));
+    splits_.push_back(TokenSplit::open(folder_, name, std::move(split), vocab_));
   }
   reader.finish();
-  return dataset;
+}
+
+void Dataset::open_bare(const std::string& tokenizer) {
+  check(is_folder(folder_), folder_, ": wanted a folder of tokens, found ", exists(folder_) ? "a file" : "nothing");
+  TokenFolder bare = find_token_files(folder_);
+  check(!bare.files.empty(), folder_,
+        ": not a data set (no manifest.json, no .npy or .bin named train or val); make one with `longhaul data pack`");
+  int width = bare.files.front().region.width;
+  TokenConvention convention = token_convention(width);
+  tokenizer_ = tokenizer;
+  if (!tokenizer.empty()) {
+    auto named = make_tokenizer(tokenizer);
+    tokenizer_hash_ = named->hash();
+    convention = {named->vocab_size(), named->end_of_text()};
+  }
+  vocab_ = convention.vocab;
+  end_of_text_ = convention.end_of_text;
+  Hasher hash;
+  hash.add(str(bare.format, " ", vocab_, " ", end_of_text_));
+  manifest_ = {{"format", bare.format},
+               {"tokenizer", tokenizer_},
+               {"vocab_size", vocab_},
+               {"end_of_text", end_of_text_},
+               {"dtype", width == 2 ? "uint16" : "uint32"}};
+  for (const TokenFile& file : bare.files) {
+    if (splits_.empty() || splits_.back().name_ != file.split) {
+      splits_.emplace_back();
+      splits_.back().name_ = file.split;
+      splits_.back().vocab_ = vocab_;
+      splits_.back().end_of_text_ = end_of_text_;
+      splits_.back().found_ = std::make_shared<TokenSplit::FoundDocuments>();
+    }
+    auto map = MappedFile::open(file.path);
+    add_samples(hash, file_name(file.path), map->bytes());
+    splits_.back().add_file(std::move(map), file.region);
+  }
+  for (const TokenSplit& split : splits_) {
+    manifest_["splits"][split.name()] = {{"tokens", split.tokens()}, {"shards", split.shards_.size()}};
+  }
+  hash_ = hash.hex();
 }
 
 bool Dataset::has_split(const std::string& name) const {
@@ -174,14 +278,15 @@ void Dataset::verify() const {
   std::vector<int64_t> ids;
   for (const TokenSplit& split : splits_) {
     Hasher tokens;
-    for (const auto& file : split.files_) tokens.add(file->bytes());
+    for (const TokenSplit::Shard& shard : split.shards_) tokens.add(shard.file->bytes());
     for (int64_t start = 0; start < split.tokens(); start += static_cast<int64_t>(ids.size())) {
       ids.resize(std::min<int64_t>(split.tokens() - start, 1 << 16));
       split.read(start, ids);
     }
-    add_split_hash(all, split.name(), tokens.hex(), split.documents_->bytes());
+    if (split.documents_) add_split_hash(all, split.name(), tokens.hex(), split.documents_->bytes());
   }
-  check(all.hex() == hash_, folder_, ": the contents' hash is ", all.hex(), ", the manifest says '", hash_, "'");
+  check(is_bare() || all.hex() == hash_, folder_, ": the contents' hash is ", all.hex(), ", the manifest says '", hash_,
+        "'");
 }
 
 void add_split_hash(Hasher& hasher, const std::string& split, const std::string& tokens_hex,

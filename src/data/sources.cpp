@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/strings.h"
 #include "data/pack.h"
+#include "io/byte_source.h"
 
 namespace longhaul {
 
@@ -31,12 +32,13 @@ bool contains_any(const std::string& path, const std::vector<std::string>& parts
   return false;
 }
 
-// Below a folder: the path behind the folder's own. A file given by itself: its file name.
+// Below a folder: the path behind the folder's own. A file given by itself: its file name. As if it were not compressed.
 std::string name_within(const std::string& path, const std::string& input) {
-  if (path == input) return file_name(path);
+  std::string name = is_gzip_name(path) ? path.substr(0, path.size() - 3) : path;
+  if (path == input) return file_name(name);
   size_t begin = path.starts_with(input) ? input.size() : 0;
-  while (begin < path.size() && path[begin] == '/') ++begin;
-  return path.substr(begin);
+  while (begin < name.size() && name[begin] == '/') ++begin;
+  return name.substr(begin);
 }
 
 using FileIdentity = std::pair<dev_t, ino_t>;
@@ -52,12 +54,13 @@ void add_input(PackPlan& plan, const PackOptions& options, int64_t input, std::s
   const std::string& root = options.inputs[input];
   check(exists(root), "data pack: ", root, ": no such file or folder");
   for (const std::string& path : list_files(root)) {
-    SourceFile file{path, name_within(path, root), input, file_size(path)};
+    SourceFile file{path, name_within(path, root), input, file_size(path), &document_format(path)};
+    bool is_text = file.format->one_document && !is_gzip_name(path);  // the file's size is the document's
     if (contains_any(file.name, options.exclude)) {
       ++plan.excluded;
     } else if (!options.extensions.empty() && !ends_with_any(path, options.extensions)) {
       ++plan.other_extension;
-    } else if (!file.is_jsonl() && (file.bytes == 0 || file.bytes < options.min_bytes)) {
+    } else if (is_text && (file.bytes == 0 || file.bytes < options.min_bytes)) {
       ++plan.too_small;
     } else if (!seen.insert(identity_of(path)).second) {
       ++plan.reached_twice;
@@ -81,8 +84,6 @@ void check_pack_options(const PackOptions& options) {
   // These go into the manifest; better to learn now than at the end that a name is not UTF-8.
   json_text({options.inputs, options.extensions, options.exclude, {options.field}}, "data pack: inputs and settings");
 }
-
-bool SourceFile::is_jsonl() const { return path.ends_with(".jsonl"); }
 
 Json PackPlan::left_out() const {
   return {{"excluded", excluded},

@@ -28,6 +28,14 @@ void narrow(std::span<const int64_t> ids, std::vector<std::byte>& out) {
 
 }  // namespace
 
+void narrow_ids(std::span<const int64_t> ids, int width, std::vector<std::byte>& out) {
+  if (width == 2) {
+    narrow<uint16_t>(ids, out);
+  } else {
+    narrow<uint32_t>(ids, out);
+  }
+}
+
 OutputFile::~OutputFile() {
   if (fd_ >= 0) ::close(fd_);
 }
@@ -83,11 +91,7 @@ void SplitWriter::add_ids(std::span<const int64_t> ids) {
       shards_.push_back(0);
     }
     std::span<const int64_t> part = ids.first(std::min<size_t>(ids.size(), shard_tokens_ - shards_.back()));
-    if (id_width(vocab_) == 2) {
-      narrow<uint16_t>(part, encoded_);
-    } else {
-      narrow<uint32_t>(part, encoded_);
-    }
+    narrow_ids(part, id_width(vocab_), encoded_);
     shard_file_.write(encoded_);
     token_hash_.add(encoded_);
     shards_.back() += static_cast<int64_t>(part.size());

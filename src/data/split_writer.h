@@ -29,6 +29,9 @@ class OutputFile {
   int fd_ = -1;
 };
 
+// Ids as little-endian numbers of `width` bytes (2 or 4), which they must fit.
+void narrow_ids(std::span<const int64_t> ids, int width, std::vector<std::byte>& out);
+
 class SplitWriter {
  public:
   SplitWriter(std::string folder, std::string name, int64_t vocab_size, int64_t shard_tokens);

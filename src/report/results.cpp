@@ -98,7 +98,8 @@ CellResult cell_result(const Gathered& gathered) {
   for (const auto& [index, record] : gathered.samples) {
     const Json& score = record->at("score");
     const Json& cost = record->at("cost");
-    cell.windows.push_back({index, number_or_nan(score.at("nll")), score.at("tokens"), score.at("bytes")});
+    cell.windows.push_back(
+        {index, number_or_nan(score.at("nll")), score.at("tokens"), number_or_nan(score.at("bytes"))});
     add_positions(positions, score.at("positions"));
     cell.tokens += record->at("ledger").at("prompt").get<double>();
     cell.seconds += cost.at("seconds").get<double>();

@@ -23,10 +23,12 @@ void visit_settings(Settings& s, Visitor&& visit) {
   visit("vocab", s.vocab);
   visit("data", s.data);
   visit("data_hash", s.data_hash);
+  visit("tokenizer", s.tokenizer);
   visit("order", s.order);
   visit("seq_len", s.seq_len);
   visit("batch", s.batch);
   visit("total_batch_tokens", s.total_batch_tokens);
+  visit("reset_at_documents", s.reset_at_documents);
   visit("steps", s.steps);
   visit("epochs", s.epochs);
   visit("seed", s.seed);
@@ -49,7 +51,7 @@ void visit_settings(Settings& s, Visitor&& visit) {
 
 struct SettingReader {
   JsonReader& reader;
-  void operator()(const char* key, std::string& value) { value = reader.string(key); }
+  void operator()(const char* key, std::string& value) { value = reader.string_or(key, value); }
   void operator()(const char* key, int64_t& value) { value = reader.integer(key, 0); }
   void operator()(const char* key, uint64_t& value) { value = reader.value(key).get<uint64_t>(); }
   void operator()(const char* key, double& value) { value = reader.number(key); }
@@ -71,6 +73,7 @@ LoaderOptions TrainSettings::loader() const {
   options.sequences = batch;
   options.length = seq_len;
   options.seed = seed;
+  options.reset_at_documents = reset_at_documents;
   return options;
 }
 

@@ -19,12 +19,14 @@ struct TrainSettings {
   std::string dtype = "f32";  // f32; bf16: f32 parameters, products in bf16; f64: parameters and products
   int64_t vocab = 0;          // 0: the data's
   // The data.
-  std::string data;       // folder of a packed data set
+  std::string data;       // folder of a data set (data/shards.h)
+  std::string tokenizer;  // of bare shards, when named
   std::string data_hash;  // its content, filled in by resolve()
   std::string order = "sequential";
   int64_t seq_len = 1024;                // tokens of one window
   int64_t batch = 8;                     // windows of one forward pass
   int64_t total_batch_tokens = 524'288;  // of one optimizer step; a multiple of batch * seq_len
+  bool reset_at_documents = false;       // attention, sums and positions begin anew where a document does
   int64_t steps = 0;                     // 0: `epochs`, or the reference's 19,073 when that is 0 too
   int64_t epochs = 0;                    // of floor(train tokens / total_batch_tokens) steps each
   uint64_t seed = 0;                     // weights, shuffling, encodings' draws

@@ -94,7 +94,7 @@ std::unique_ptr<Model> make_model(const TrainSettings& settings) {
 }
 
 std::unique_ptr<Trainer> Trainer::start(TrainSettings settings, const std::string& out, const RunContext& context) {
-  Dataset dataset = Dataset::open(settings.data);
+  Dataset dataset = Dataset::open(settings.data, settings.tokenizer);
   settings.resolve(dataset);
   Checkpoint checkpoint = fresh_checkpoint(settings);
   RunFolder folder = RunFolder::create(out);
@@ -108,7 +108,7 @@ std::unique_ptr<Trainer> Trainer::resume(const std::string& out, const ResumeCha
   RunFolder folder = RunFolder::open(out);
   TrainSettings stored = TrainSettings::from_json(read_json(folder.settings_path()), folder.settings_path());
   TrainSettings settings = changed_settings(stored, changes);
-  Dataset dataset = Dataset::open(settings.data);
+  Dataset dataset = Dataset::open(settings.data, settings.tokenizer);
   check(dataset.hash() == stored.data_hash, settings.data, ": not the data this run was started on (content ",
         dataset.hash(), ", wanted ", stored.data_hash, ")");
   settings.resolve(dataset);
@@ -197,7 +197,7 @@ double Trainer::accumulate_gradients() {
     at::TensorOptions ids(at::kLong);
     Tensor tokens = at::from_blob(batch.inputs.data(), {batch.sequences * batch.length}, ids);
     Tensor targets = at::from_blob(batch.targets.data(), {batch.sequences * batch.length}, ids);
-    Tensor loss = loss_sum(*model_, tokens, targets, Sequences::equal(batch.sequences, batch.length), options);
+    Tensor loss = loss_sum(*model_, tokens, targets, Sequences::whole(batch.pieces), options);
     double value = loss.item<double>();
     if (!std::isfinite(value)) stop_not_finite("loss", value);
     sum += value;

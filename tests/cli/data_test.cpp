@@ -63,7 +63,7 @@ TEST_F(DataCommand, DryRunListsAndWritesNothing) {
             "val                5,000  tree/d.txt\n"
             "val                4,000  tree/new/f.h\n"
             "val                4,000  tree/old/e.h\n"
-            "by line            2,129  lines.jsonl\n"
+            "each               2,129  lines.jsonl\n"
             "would read 5 files, 17.7 KiB; left out: 0 excluded, 0 other extension, 2 too small, 0 reached twice\n");
   ASSERT_EQ(run("pack --out set --ext .txt tree --dry-run --json"), 0) << err_;
   Json plan = parse_json(out_, "stdout");

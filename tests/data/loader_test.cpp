@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <numeric>
 #include <set>
 
@@ -171,6 +172,27 @@ TEST_F(LoaderTest, TooLittleDataNamesBothFigures) {
   random.order = "random";
   EXPECT_EQ(error_of([&] { make_loader(split, random); }),
             "loader: order must be sequential or shuffled, got 'random'");
+}
+
+// Windows of five tokens over documents that begin at 0, 3, 4, 9 and 15: the pieces of each, by hand.
+TEST_F(LoaderTest, ResetsCutWindowsWhereDocumentsBegin) {
+  std::string folder = write_dataset("documents", range(0, 21), {12, 9});
+  put(folder + "/train_documents.bin", packed<uint64_t>({0, 3, 4, 9, 15}));
+  Json manifest = read_json(folder + "/manifest.json");
+  manifest["splits"]["train"]["documents"] = 5;
+  put(folder + "/manifest.json", manifest.dump());
+  TokenSplit split = Dataset::open(folder).split("train");
+  LoaderOptions options = shuffled(4, 5);
+  EXPECT_EQ(make_loader(split, options)->next().pieces, (Ids{5, 5, 5, 5}));
+  options.reset_at_documents = true;
+  const std::map<int64_t, Ids> wanted = {{0, {3, 1, 1}}, {5, {4, 1}}, {10, {5}}, {15, {5}}};
+  Batch batch = make_loader(split, options)->next();
+  Ids pieces;
+  for (int64_t i = 0; i < 4; ++i) {
+    const Ids& of_window = wanted.at(batch.inputs[i * 5]);
+    pieces.insert(pieces.end(), of_window.begin(), of_window.end());
+  }
+  EXPECT_EQ(batch.pieces, pieces);
 }
 
 }  // namespace

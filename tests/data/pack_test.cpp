@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "data/data_test.h"
 #include "data/shards.h"
+#include "gzip.h"
 #include "text/tokenizer.h"
 
 namespace longhaul {
@@ -121,6 +122,21 @@ TEST_F(PackTest, IsTheSameOnAnyThreadCountAndKeepsEveryDocument) {
   EXPECT_EQ(found, std::multiset<std::string>(texts.begin(), texts.end()));
 }
 
+TEST_F(PackTest, CompressedFilesGiveTheSameDataSet) {
+  write_corpus(at("corpus"));
+  for (const std::string& path : list_files(at("corpus"))) {
+    std::string text = read_file(path), name = path.substr(at("corpus").size());
+    size_t half = text.size() / 2;  // two members, cut in the middle of a line
+    put(at("packed" + name + ".gz"), gzip(text.substr(0, half)) + gzip(text.substr(half)));
+  }
+  for (int threads : {1, 3}) {
+    PackOptions packing = options({threads == 1 ? "corpus" : "packed"}, str("out", threads));
+    packing.threads = threads;
+    pack(packing);
+  }
+  EXPECT_EQ(Dataset::open(at("out1")).hash(), Dataset::open(at("out3")).hash());
+}
+
 TEST_F(PackTest, SplitsDoNotDependOnWhereTheTreeLies) {
   write_corpus(at("corpus"));
   write_corpus(at("elsewhere/deep/corpus"));
@@ -207,6 +223,9 @@ TEST_F(PackTest, MistakesAreOneClearLineAndLeaveNothingBehind) {
   put(at("field.jsonl"), "{\"text\":\"a\"}\n{\"content\":\"b\"}\n");
   put(at("type.jsonl"), "{\"text\":7}\n");
   put(at("blank.jsonl"), "\n\n");
+  std::string whole = gzip("{\"text\":\"a line that is long enough to be cut\"}\n");
+  put(at("cut.jsonl.gz"), whole.substr(0, 30));
+  put(at("cut.txt.gz"), whole.substr(0, 30));
   put(at("tree/sub/a.txt"), "text");
   put(at("taken/file"), "mine");
   std::vector<std::string> before = names_in_root();
@@ -217,6 +236,9 @@ TEST_F(PackTest, MistakesAreOneClearLineAndLeaveNothingBehind) {
             at("field.jsonl") + ":2: wanted an object with a string \"text\" (--field names another)");
   EXPECT_EQ(message(options({"type.jsonl"})),
             at("type.jsonl") + ":1: wanted an object with a string \"text\" (--field names another)");
+  for (const char* cut : {"cut.jsonl.gz", "cut.txt.gz"}) {
+    EXPECT_EQ(message(options({cut})), at(cut) + ": byte 30: the gzip data ends in the middle; the file was cut short");
+  }
   EXPECT_EQ(message(options({"blank.jsonl"})), "data pack: no document left: 0 too small, 2 blank lines");
   EXPECT_EQ(message(options({"absent"})), "data pack: " + at("absent") + ": no such file or folder");
   EXPECT_EQ(message(options({})), "data pack: give at least one file or folder to read");

@@ -43,6 +43,47 @@ class TrainerTest : public testing::Test {
 TemporaryFolder* TrainerTest::scratch_ = nullptr;
 std::string TrainerTest::data_;
 
+// Bare shards (token_files.h) with a document every few tokens, in both splits.
+std::string make_bare_data(const TemporaryFolder& scratch) {
+  std::vector<uint16_t> ids;
+  for (int i = 0; i < 600; ++i) ids.push_back(i % 11 == 0 || i % 29 == 0 ? 256 : 'a' + i * i % 26);
+  std::string bytes(reinterpret_cast<const char*>(ids.data()), ids.size() * 2), folder = scratch / "bare";
+  make_folders(folder);
+  for (const char* name : {"train.bin", "val.bin"}) write_file(path_join(folder, name), bytes);
+  return folder;
+}
+
+// Intra-document masking: a window is worth what its documents are, each run alone; without it, it is not.
+TEST_F(TrainerTest, WithResetsAWindowIsItsDocumentsRunAlone) {
+  std::string data = make_bare_data(*scratch_);
+  for (const char* pos : {"cable", "rope", "learned"}) {
+    TrainSettings settings = small_settings(data, 1);
+    settings.tokenizer = "bytes";
+    settings.dtype = "f64";
+    settings.pos = pos;
+    settings.order = "sequential";
+    settings.reset_at_documents = true;
+    auto trainer = Trainer::start(settings, *scratch_ / (std::string("reset-") + pos), quiet_context());
+    int64_t tokens = trainer->settings().total_batch_tokens, length = trainer->settings().seq_len;
+    std::vector<int64_t> ids(tokens + 1);
+    Dataset::open(data, "bytes").split("train").read(0, ids);
+    double sum = 0;
+    for (int64_t begin = 0, end; begin < tokens; begin = end) {
+      end = begin + 1;
+      while (end < tokens && end % length != 0 && ids[end] != 256) ++end;
+      TokenScores alone =
+          score_tokens(trainer->model(), at::from_blob(&ids[begin], {end - begin}, at::kLong),
+                       at::from_blob(&ids[begin + 1], {end - begin}, at::kLong), Sequences::equal(1, end - begin), {});
+      sum -= alone.log_prob.sum().item<double>();
+    }
+    double wanted = sum / static_cast<double>(tokens);
+    EXPECT_NEAR(trainer->run(never_stop()).loss, wanted, 1e-12 * wanted) << pos;
+    settings.reset_at_documents = false;
+    auto across = Trainer::start(settings, *scratch_ / (std::string("across-") + pos), quiet_context());
+    EXPECT_GT(std::abs(across->run(never_stop()).loss - wanted), 1e-6 * wanted) << pos;
+  }
+}
+
 // The logged loss of the first step is the mean over its tokens of -log p, taken from the scores.
 TEST_F(TrainerTest, LossIsTheMeanOverTokens) {
   TrainSettings settings = small_settings(data_, 3);

@@ -22,7 +22,7 @@ class Perplexity : public Task {
   Perplexity(Spec& spec, const TaskContext& context)
       : data_(*context.data),
         split_(data_.split(context.split)),
-        tokenizer_(make_tokenizer(data_.tokenizer())),
+        tokenizer_(data_.tokenizer().empty() ? nullptr : make_tokenizer(data_.tokenizer())),
         protocol_(make_protocol(spec, context.lengths, targets(context))) {}
 
   Json identity() const override {
@@ -48,7 +48,7 @@ class Perplexity : public Task {
     std::vector<int64_t> scored(request.tokens.begin() + window.score_from + 1, request.tokens.end());
     Sample sample;
     sample.what = {{"first", window.first}, {"inputs", window.inputs}, {"score_from", window.score_from}};
-    sample.reference = {{"bytes", tokenizer_->decode(scored).size()}};
+    sample.reference = {{"bytes", tokenizer_ ? Json(tokenizer_->decode(scored).size()) : Json()}};
     sample.ledger.prompt = window.inputs;
     sample.request = std::move(request);
     return sample;
@@ -82,7 +82,7 @@ class Perplexity : public Task {
 
   const Dataset& data_;
   const TokenSplit& split_;
-  std::unique_ptr<Tokenizer> tokenizer_;
+  std::unique_ptr<Tokenizer> tokenizer_;  // none: bare shards whose tokenizer nobody named; then no bits per byte
   Protocol protocol_;
 };
 
