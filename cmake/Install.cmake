@@ -1,5 +1,5 @@
-# `make install PREFIX=...`: the program, the library, its headers and a CMake package (docs/library.md). LibTorch stays where it
-# was found: the install rpath names it.
+# `make install PREFIX=...`: the program, the library, its headers and a CMake package (docs/library.md). LibTorch and Arrow
+# stay where they were found: the install rpath names them.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 get_filename_component(lh_gomp_folder "${lh_gomp}" DIRECTORY)

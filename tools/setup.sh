@@ -4,12 +4,14 @@
 #
 #   LH_TORCH_ROOT    folder of a torch package to use (.../site-packages/torch)
 #   LH_TORCH_INDEX   where pip looks for the wheel besides its own index (PyTorch's index of CPU wheels)
+#   LH_PARQUET=1     fetches Arrow too (the pyarrow wheel, 50 MB, into .arrow), so that corpora may be Parquet files
 #
 # Without LH_TORCH_ROOT: the torch of `python3` when it is new enough, else a .venv beside the Makefile.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 torch_version=2.13.0
 torch_oldest=2.11
+arrow_version=26.0.1
 
 say() { echo "setup: $*" >&2; }
 
@@ -103,5 +105,21 @@ find_torch() {
   fi
 }
 
+# ---- Arrow ----------------------------------------------------------------------------------------------------------
+# Into a folder of its own: the torch in use may belong to an environment that is not ours to change.
+find_arrow() {
+  [ -f .arrow/.complete ] && return
+  say "fetching Arrow $arrow_version (the pyarrow wheel, 50 MB) into .arrow"
+  rm -rf .arrow
+  local python=python3
+  python3 -m pip --version > /dev/null 2>&1 || python=.venv/bin/python3
+  $python -m pip install --quiet --disable-pip-version-check --no-deps --target .arrow "pyarrow==$arrow_version" >&2 || {
+    say "pip could not install pyarrow $arrow_version (see above)"
+    exit 2
+  }
+  touch .arrow/.complete
+}
+
 need $(missing_packages "$@")
 if [ "${1:-}" = fuzz ]; then echo; else find_torch; fi
+if [ "${LH_PARQUET:-}" = 1 ]; then find_arrow; fi

@@ -104,8 +104,15 @@ Table perplexity_table(const Board& board) {
 }
 
 Table bits_table(const Board& board) {
-  return by_length(board, "Bits per byte (± one standard error " + error_unit(board) + ")",
-                   [](const Row&, const CellResult& cell) { return with_error(cell.bits_per_byte); });
+  bool unknown = false;
+  Table table = by_length(board, "Bits per byte (± one standard error " + error_unit(board) + ")",
+                          [&](const Row&, const CellResult& cell) -> std::string {
+                            bool counted = std::isfinite(cell.bits_per_byte.mean) || !std::isfinite(cell.loss.mean);
+                            unknown = unknown || !counted;
+                            return counted ? with_error(cell.bits_per_byte) : "unknown";
+                          });
+  if (unknown) table.notes.push_back("unknown: the data does not say its tokenizer, and --tokenizer did not name it");
+  return table;
 }
 
 Table difference_table(const Board& board) {
