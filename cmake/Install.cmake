@@ -4,7 +4,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 get_filename_component(lh_gomp_folder "${lh_gomp}" DIRECTORY)
 set_target_properties(longhaul longhaul_program PROPERTIES
-  INSTALL_RPATH "$ORIGIN;$ORIGIN/../${CMAKE_INSTALL_LIBDIR};${LH_TORCH_ROOT}/lib;${lh_gomp_folder}")
+  INSTALL_RPATH "$ORIGIN;$ORIGIN/../${CMAKE_INSTALL_LIBDIR};${LH_TORCH_ROOT}/lib;${lh_gomp_folder};${lh_arrow_root}")
 set(lh_package "${CMAKE_INSTALL_LIBDIR}/cmake/longhaul")
 install(TARGETS longhaul EXPORT longhaulTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
   INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/longhaul)

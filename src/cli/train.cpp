@@ -180,8 +180,10 @@ int run_train(TrainFlags& flags) {
   settings.seed = common_flags().seed;
   settings.dtype = common_flags().dtype;
   // Absolute: the run can then go on from any working directory.
-  for (std::string* path : {&settings.data, &settings.init_from})
-    if (!path->empty()) *path = std::filesystem::absolute(*path).lexically_normal().string();
+  for (std::string* path : {&settings.data, &settings.init_from, &settings.tokenizer}) {
+    bool is_path = path != &settings.tokenizer || exists(*path);  // a tokenizer may also be a name
+    if (!path->empty() && is_path) *path = std::filesystem::absolute(*path).lexically_normal().string();
+  }
   if (flags.resume.empty()) {
     check_new_run(flags);
     if (!settings.init_from.empty()) settings.arch = settings.pos = "";

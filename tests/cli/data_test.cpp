@@ -56,6 +56,33 @@ TEST_F(DataCommand, JsonIsTheManifest) {
   EXPECT_EQ(parse_json(out_, "stdout"), read_json(at("set/manifest.json")));
 }
 
+TEST_F(DataCommand, ExportsAndReadsBareShards) {
+  ASSERT_EQ(run("pack --out set --val-every 0 tree"), 0) << err_;
+  ASSERT_EQ(run("export set --format nanogpt --out bare"), 0) << err_;
+  EXPECT_EQ(out_, "bare/train.bin\n");
+  ASSERT_EQ(run("info bare --tokenizer bytes"), 0) << err_;
+  EXPECT_TRUE(contains(out_, "bare: tokenizer bytes, vocabulary 257")) << out_;
+  ASSERT_EQ(run("info bare --verify"), 0) << err_;
+  EXPECT_TRUE(contains(out_, "bare: tokenizer not named, vocabulary 50,257")) << out_;
+  EXPECT_EQ(run("export set --format npz --out other"), 2);
+  EXPECT_EQ(err_, "longhaul: unknown token format 'npz' (did you mean 'npy'?)\n");
+}
+
+TEST_F(DataCommand, HostileFilesAreOneLineAndExitCode2) {
+  put(at("cut.jsonl.gz"), std::string("\x1f\x8b\x08\0\0\0\0\0\0\x03", 10));
+  EXPECT_EQ(run("pack --out set cut.jsonl.gz"), 2);
+  EXPECT_TRUE(
+      contains(err_, "longhaul: cut.jsonl.gz: byte 10: the gzip data ends in the middle; the file was cut short\n"));
+  put(at("shards/x_train.npy"), "\x93NUMPY");
+  EXPECT_EQ(run("info shards"), 2);
+  EXPECT_EQ(err_, "longhaul: shards/x_train.npy: wanted an npy file, found other bytes\n");
+  put(at("x.parquet"), "PAR1");
+  EXPECT_EQ(run("pack --out set x.parquet"), 2);
+  EXPECT_TRUE(contains(err_, "longhaul: x.parquet: this build reads no Parquet; `LH_PARQUET=1 make build`") ||
+              contains(err_, "longhaul: x.parquet: cannot be read as Parquet: "))
+      << err_;
+}
+
 TEST_F(DataCommand, DryRunListsAndWritesNothing) {
   ASSERT_EQ(run("pack --out set --min-bytes 3K --val-every 1 tree lines.jsonl --dry-run"), 0) << err_;
   EXPECT_EQ(out_,
