@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <unordered_map>
+#include <map>
 
 #include "base/error.h"
 
@@ -226,7 +226,7 @@ class Reader {
   bool stopped_ = false;
   std::vector<int32_t> stack_;
   std::vector<size_t> marks_;  // heights of the stack
-  std::unordered_map<uint64_t, int32_t> memo_;
+  std::map<uint64_t, int32_t> memo_;
   Pickle pickle_;
 };
 
