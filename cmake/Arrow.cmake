@@ -19,7 +19,8 @@ if(lh_arrow_root)
     endif()
     list(APPEND lh_arrow_libraries "${found}")
   endforeach()
-  # For this one file: the wheel's headers pull in a good part of Arrow.
-  set_source_files_properties(src/data/documents_parquet.cpp PROPERTIES
+  # For the one file that asks for it: the wheel's headers pull in a good part of Arrow.
+  file(GLOB lh_arrow_sources src/data/*_parquet.cpp)
+  set_source_files_properties(${lh_arrow_sources} PROPERTIES
     COMPILE_DEFINITIONS LH_WITH_PARQUET COMPILE_OPTIONS "-isystem;${lh_arrow_root}/include")
 endif()

@@ -66,7 +66,7 @@ std::string refusal(const std::string& text) {
 
 // Expected values by the opcodes' description in Python's pickletools.
 TEST(Pickle, ValuesAsPythonWouldMakeThem) {
-  std::string text("\x80\x02(K\x05M\x00\x01J\xff\xff\xff\xff\x8a\x01\x80G?\xf8\0\0\0\0\0\0N\x88X\x02\0\0\0abt.", 41);
+  std::string text("\x80\x02(K\x05M\x00\x01J\xff\xff\xff\xff\x8a\x01\x80G?\xf8\0\0\0\0\0\0N\x88X\x02\0\0\0abt.", 36);
   Pickle pickle = read(text);
   EXPECT_EQ(pickle.size, text.size());
   const PickleValue& tuple = pickle.at(pickle.root);

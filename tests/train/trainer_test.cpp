@@ -62,6 +62,8 @@ TEST_F(TrainerTest, WithResetsAWindowIsItsDocumentsRunAlone) {
     settings.dtype = "f64";
     settings.pos = pos;
     settings.order = "sequential";
+    settings.warmup = settings.val_every = settings.val_tokens = 0;
+    settings.eval_lengths = {};
     settings.reset_at_documents = true;
     auto trainer = Trainer::start(settings, *scratch_ / (std::string("reset-") + pos), quiet_context());
     int64_t tokens = trainer->settings().total_batch_tokens, length = trainer->settings().seq_len;
