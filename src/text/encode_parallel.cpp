@@ -11,7 +11,7 @@ namespace longhaul {
 namespace {
 
 // Long enough that a cut costs nothing, short enough that threads end at about the same time.
-constexpr size_t kPieceBytes = 1 << 18;
+constexpr size_t kPieceBytes = 1 << 15;
 
 std::vector<std::string_view> safe_pieces(const Tokenizer& tokenizer, std::string_view text) {
   std::vector<std::string_view> pieces;

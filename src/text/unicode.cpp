@@ -77,11 +77,6 @@ CharacterClass class_of_code_point(uint32_t code) {
   }
 }
 
-CharacterClass next_class(const char*& at) {
-  if (is_ascii(*at)) return kAsciiClasses[static_cast<unsigned char>(*at++)];
-  return class_of_code_point(next_code_point(at));
-}
-
 bool is_word_character(uint32_t code) {
   switch (utf8proc_category(static_cast<utf8proc_int32_t>(code))) {
     case UTF8PROC_CATEGORY_LU:

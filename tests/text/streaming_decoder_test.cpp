@@ -89,7 +89,7 @@ TEST(Utf8, EveryCodePointComesBackAndAnyBytesStreamAsTheyConvert) {
   }
 }
 
-// The bytes tokenizer may be cut anywhere; pieces are 256 KiB.
+// The bytes tokenizer may be cut anywhere.
 TEST(EncodeParallel, GivesTheSameIdsOnAnyNumberOfThreads) {
   auto tokenizer = make_tokenizer("bytes");
   std::string text;
