@@ -37,7 +37,7 @@ inline void promise(bool holds, const char* what) {
 class FuzzFolder {
  public:
   using Files = std::map<std::string, std::string_view>;
-  explicit FuzzFolder(const Files& files) : path_(memory() / ("longhaul_fuzz_" + std::to_string(getpid()))) {
+  explicit FuzzFolder(const Files& files = {}) : path_(memory() / ("longhaul_fuzz_" + std::to_string(getpid()))) {
     std::filesystem::create_directories(path_);
     for (const auto& [name, bytes] : files) put(name, bytes);
   }

@@ -48,7 +48,7 @@ class JsonlReader : public DocumentReader {
     int64_t before = bytes_->position();
     std::string text = whole_lines();
     if (text.empty()) return false;
-    auto lines = std::make_shared<Lines>(&file_, field_, std::move(text), line_);
+    auto lines = std::make_shared<Lines>(Lines{&file_, field_, std::move(text), line_});
     line_ += std::count(lines->text.begin(), lines->text.end(), '\n');
     piece.bytes = bytes_->position() - before;
     piece.parse = [lines](const DocumentSink& sink) { return lines->parse(sink); };
