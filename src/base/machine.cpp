@@ -40,6 +40,17 @@ std::string cpu_name() {
 
 int64_t physical_memory() { return int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE); }
 
+int64_t available_memory() {
+  std::ifstream info("/proc/meminfo");
+  for (std::string name, unit; info >> name;) {
+    int64_t kilobytes = 0;
+    info >> kilobytes;
+    std::getline(info, unit);
+    if (name == "MemAvailable:") return kilobytes * 1024;
+  }
+  return physical_memory();
+}
+
 int64_t resident_bytes() {
   std::ifstream statm("/proc/self/statm");
   int64_t total_pages = 0, resident_pages = 0;

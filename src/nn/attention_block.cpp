@@ -24,8 +24,8 @@ Tensor attention_block(const Tensor& x, const AttentionWeights& w, const Encodin
     spans = pass.cache->append(call.k, call.v, pass.plan.seq);
     call.k = pass.cache->k;
     call.v = pass.cache->v;
-    call.key_positions = pass.cache->positions;
-    call.channel = pass.cache->channel;
+    call.key_positions = pass.cache->key_positions(pass.plan.seq);
+    call.channel = pass.cache->key_channel(pass.plan.seq);
   } else {
     spans = AttentionSpans::self(pass.plan.seq.offsets);
   }
@@ -36,6 +36,7 @@ Tensor attention_block(const Tensor& x, const AttentionWeights& w, const Encodin
   call.options.stats = pass.stats;
   if (pass.readings) *pass.readings = encoding.readings(layer, call);
   Tensor y = encoding.attend(layer, call);
+  if (pass.cache) pass.cache->keep_channel(call.channel, spans, pass.plan.seq);
   return linear(y.reshape({y.size(0), w.heads * w.head_dim}), w.out, compute);
 }
 

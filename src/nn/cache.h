@@ -1,4 +1,4 @@
-// Keys and values of one layer for sequences that arrive in chunks.
+// Keys and values of one layer for sequences that arrive in pieces.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -8,17 +8,29 @@
 
 namespace longhaul {
 
+// Either room for a fixed set of sequences, one behind the other (make), or a pool of pages for sequences that come and go
+// (pool): then every call's Sequences say in which pages each of its sequences lies. Keys are stored rotated: no plan that
+// exists turns a key by an angle that moves with the length.
 struct LayerCache {
-  Tensor k, v;                 // [capacity, G, D]
-  Tensor positions;            // [capacity] double
-  Tensor channel;              // [capacity, H] double, for encodings with key_channel()
-  std::vector<int64_t> begin;  // [B] first row of each sequence; it has room for `total` rows
+  Tensor k, v;                 // [rows, G, D]
+  Tensor positions;            // [rows] double
+  Tensor channel;              // [rows, H] double, for encodings with key_channel()
+  std::vector<int64_t> begin;  // [B] first row of each sequence; it has room for `total` rows. Empty: a pool
 
   // Room for the whole of each sequence (seq.total).
   static LayerCache make(const Sequences& seq, int64_t kv_heads, int64_t head_dim, int64_t channel_heads,
                          at::TensorOptions options);
+  // `positions` [pages * kPageRows] double may be shared by all layers: they write the same there.
+  static LayerCache pool(const Tensor& positions, int64_t kv_heads, int64_t head_dim, int64_t channel_heads,
+                         at::TensorOptions options);
+
   // Copies this call's keys, values and positions behind what is there and returns which rows each query may see.
   AttentionSpans append(const Tensor& keys, const Tensor& values, const Sequences& seq);
+  // Positions [S] and channel [S, H] of the keys that the spans count: the rows themselves, or a pool's pages gathered.
+  Tensor key_positions(const Sequences& seq) const;
+  Tensor key_channel(const Sequences& seq) const;
+  // Stores this call's rows of key_channel(), which the encoding has filled in.
+  void keep_channel(const Tensor& filled, const AttentionSpans& spans, const Sequences& seq);
 };
 
 }  // namespace longhaul

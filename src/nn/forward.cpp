@@ -68,6 +68,7 @@ Tensor forward_whole(const Model& model, const Tensor& tokens, const Sequences& 
       pass.readings = &(*options.reports)[i].readings;
     }
     if (options.hidden) options.hidden->push_back(stream.x);
+    if (options.caches) pass.cache = &(*options.caches)[i];
     if (options.recompute && at::GradMode::is_enabled())
       stream.x = Recompute::apply(stream.x, &model, i, pass);
     else
@@ -115,6 +116,9 @@ Tensor forward(const Model& model, const Tensor& tokens, const Sequences& seq, c
   for (int64_t b = 0; b < seq.count(); ++b)
     check(traits.longest == 0 || seq.total[b] <= traits.longest, "encoding '", model.info().position, "' ends at ", traits.longest,
           " tokens, asked for ", seq.total[b]);
+  check(!options.caches || (options.chunk == 0 && !at::GradMode::is_enabled() &&
+                            static_cast<int64_t>(options.caches->size()) == model.info().layers),
+        "forward: caches are for calls without gradients or chunks, one for each of ", model.info().layers, " layers");
   if (options.chunk == 0) return forward_whole(model, tokens, seq, options);
   check(traits.chunk_exact, "encoding '", model.info().position, "' cannot run in chunks: ", traits.note);
   check(options.hidden == nullptr || seq.count() == 1, "forward: hidden states of chunked calls are captured for one sequence at a time");

@@ -18,6 +18,7 @@ struct ForwardOptions {
   bool recompute = false;  // training: keep only each layer's input and run the layer again in backward
   int64_t chunk = 0;       // inference: each layer takes its tokens in chunks of this many; 0: one pass.
                            // Memory is then [T, C] plus ONE layer's keys and values, whatever the depth
+  std::vector<LayerCache>* caches = nullptr;  // one a layer: the tokens come behind those that it holds, and are added
   double skip_eps = 1e-7;
   std::vector<Tensor>* hidden = nullptr;        // the input of every layer and the output of the last are appended
   AttentionStats* stats = nullptr;              // summed over layers

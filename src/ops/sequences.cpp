@@ -38,14 +38,23 @@ Sequences Sequences::equal(int64_t count, int64_t length) {
   return whole(std::vector<int64_t>(static_cast<size_t>(count), length));
 }
 
-Sequences Sequences::chunk(int64_t past, int64_t length, int64_t total) {
-  check(past >= 0 && length >= 1 && past + length <= total,
-        "Sequences::chunk: wanted 0 <= past, 1 <= length and past + ", "length <= total, got past ", past, ", length ",
-        length, ", total ", total);
+Sequences Sequences::chunk(int64_t past, int64_t length, int64_t total) { return next({past}, {length}, {total}); }
+
+Sequences Sequences::next(const std::vector<int64_t>& past, const std::vector<int64_t>& lengths,
+                          const std::vector<int64_t>& total) {
+  check(!past.empty() && lengths.size() == past.size() && total.size() == past.size(),
+        "Sequences::next: wanted a past, a length and a total of at least one sequence, got ", past.size(), ", ",
+        lengths.size(), " and ", total.size());
   Sequences seq;
-  seq.offsets = {0, length};
-  seq.past = {past};
-  seq.total = {total};
+  seq.offsets.push_back(0);
+  for (size_t b = 0; b < past.size(); ++b) {
+    check(past[b] >= 0 && lengths[b] >= 1 && past[b] + lengths[b] <= total[b],
+          "Sequences::next: wanted 0 <= past, 1 <= length and past + length <= total, got past ", past[b], ", length ",
+          lengths[b], ", total ", total[b]);
+    seq.offsets.push_back(seq.offsets.back() + lengths[b]);
+  }
+  seq.past = past;
+  seq.total = total;
   seq.positions = counted_positions(seq);
   return seq;
 }

@@ -1,6 +1,8 @@
 #include "ops/attention/attention.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/tensor.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "base/error.h"
@@ -48,6 +50,33 @@ void check_spans(const AttentionSpans& spans, int64_t tokens, int64_t keys) {
   }
 }
 
+void check_pages(const AttentionSpans& spans, int64_t pool_rows) {
+  check(!at::GradMode::is_enabled(), "attention: keys in pages have no gradients, call it without gradients");
+  check(spans.pages->size() == spans.key_begin.size(), "attention: wanted a list of pages for each of ",
+        spans.key_begin.size(), " sequences, got ", spans.pages->size());
+  int64_t begin = 0;
+  for (size_t b = 0; b < spans.pages->size(); ++b) {
+    const std::vector<int64_t>& pages = (*spans.pages)[b];
+    const int64_t room = static_cast<int64_t>(pages.size()) * kPageRows;
+    check(spans.key_begin[b] == begin && spans.key_end[b] <= begin + room, "attention: keys of sequence ", b,
+          " must lie in rows ", begin, "..", begin + room, " of its pages, got ", spans.key_begin[b], "..",
+          spans.key_end[b]);
+    for (int64_t page : pages) {
+      check(page >= 0 && (page + 1) * kPageRows <= pool_rows, "attention: page ", page, " of sequence ", b,
+            " is outside a pool of ", pool_rows, " rows");
+    }
+    begin += room;
+  }
+}
+
+// Rows that key_begin and key_end count.
+int64_t key_rows(const AttentionSpans& spans, const Tensor& k) {
+  if (!spans.pages) return k.size(0);
+  int64_t pages = 0;
+  for (const std::vector<int64_t>& sequence : *spans.pages) pages += static_cast<int64_t>(sequence.size());
+  return pages * kPageRows;
+}
+
 void check_options(const AttentionOptions& options, int64_t tokens) {
   check(options.window >= 0, "attention: window must not be negative, got ", options.window);
   check(options.window == 0 || options.causal, "attention: a window needs a causal call");
@@ -61,10 +90,9 @@ void check_options(const AttentionOptions& options, int64_t tokens) {
   check(!scale.requires_grad(), "attention: row_scale is not differentiable");
 }
 
-void check_separable(const Tensor& g, const Tensor& s, const Tensor& q, const Tensor& k) {
-  check(
-      s.defined() && s.dim() == 2 && s.size(0) == k.size(0) && s.size(1) == q.size(1) && s.scalar_type() == at::kDouble,
-      "attention: s must be [S, H] = [", k.size(0), ", ", q.size(1), "] double, got ",
+void check_separable(const Tensor& g, const Tensor& s, const Tensor& q, int64_t keys) {
+  check(s.defined() && s.dim() == 2 && s.size(0) == keys && s.size(1) == q.size(1) && s.scalar_type() == at::kDouble,
+        "attention: s must be [S, H] = [", keys, ", ", q.size(1), "] double, got ",
       s.defined() ? longhaul::str(s.sizes(), " ", c10::toString(s.scalar_type())) : "an undefined tensor");
   check(!g.defined() || (g.dim() == 2 && g.size(0) == q.size(0) && g.size(1) == q.size(1) && g.is_floating_point()),
         "attention: g must be [T, H] = [", q.size(0), ", ", q.size(1), "], got ",
@@ -103,7 +131,7 @@ struct UnpackBias {
 
  private:
   std::vector<Tensor> separable(const Tensor& g, const Tensor& s) const {
-    check_separable(g, s, q, k);
+    check_separable(g, s, q, key_rows(problem.spans, k));
     return g.defined() ? std::vector<Tensor>{s, g} : std::vector<Tensor>{s};
   }
 };
@@ -163,6 +191,16 @@ AttentionSpans AttentionSpans::self(const std::vector<int64_t>& offsets) {
   return spans;
 }
 
+Tensor gather_pages(const Tensor& pool, const PageTable& pages) {
+  std::vector<int64_t> all;
+  for (const std::vector<int64_t>& sequence : pages) all.insert(all.end(), sequence.begin(), sequence.end());
+  std::vector<int64_t> shape = pool.sizes().vec();
+  shape[0] = kPageRows;
+  shape.insert(shape.begin(), pool.size(0) / kPageRows);
+  const Tensor index = at::tensor(all, at::TensorOptions(at::kLong)).to(pool.device());
+  return at::index_select(pool.view(shape), 0, index).flatten(0, 1);
+}
+
 double AttentionStats::skip_rate() const {
   int64_t all = 0, none = 0;
   for (int64_t n : tiles) all += n;
@@ -173,7 +211,13 @@ double AttentionStats::skip_rate() const {
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionSpans& spans, const Bias& bias,
                  const AttentionOptions& options) {
   check_heads(q, k, v);
-  check_spans(spans, q.size(0), k.size(0));
+  check_spans(spans, q.size(0), key_rows(spans, k));
+  if (spans.pages) check_pages(spans, k.size(0));
+  if (spans.pages && !fused(q)) {  // only the fused path looks pages up
+    AttentionSpans gathered = spans;
+    gathered.pages = nullptr;
+    return attention(q, gather_pages(k, *spans.pages), gather_pages(v, *spans.pages), gathered, bias, options);
+  }
   check_options(options, q.size(0));
   auto problem = c10::make_intrusive<AttentionProblem>();
   problem->spans = spans;

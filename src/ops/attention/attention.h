@@ -1,21 +1,30 @@
 // Softmax attention over packed sequences with any bias of bias.h, in O(T) memory forward and backward.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "ops/attention/bias.h"
+#include "ops/sequences.h"
 #include "ops/tensor.h"
 
 namespace longhaul {
 
 // Which rows belong to which sequence. The last query of a sequence sees the last key of it: query row r of n stands at
 // index keys - n + r. Keys are ranges, not offsets, so that a cache with spare room can be passed as it is.
+// With `pages`, k and v are pools and stay where they are: key_begin and key_end are then rows of what gather_pages() would
+// make of them, and that is also the layout of the bias's tensors over keys (s).
 struct AttentionSpans {
   std::vector<int64_t> query_offsets;                               // [B+1]
   std::vector<int64_t> key_begin, key_end;                          // [B]
+  std::shared_ptr<const PageTable> pages;                           // null: rows of k and v are what key_begin counts
   static AttentionSpans self(const std::vector<int64_t>& offsets);  // keys are the queries' own tokens (training)
 };
+
+// Rows of a pool [pages * kPageRows, ...] in the order of the sequences, each from the start of a page: sequence b begins at
+// row kPageRows * (pages of the sequences before b). Copies whole pages, so rows behind a sequence's end hold anything.
+Tensor gather_pages(const Tensor& pool, const PageTable& pages);
 
 // Tiles of the (query, key) plane, per query head.
 struct AttentionStats {
@@ -37,7 +46,7 @@ struct AttentionOptions {
 // q [T, H, D]; k, v [S, G, D] with H a multiple of G and D in 1..256; last dimension contiguous, any other strides.
 // Returns [T, H, D] in q's dtype. f32 and bf16 run fused on the CPU (f32 sums; same bits on any thread count); double and
 // other devices run as a composition of ATen ops by row blocks. A query that sees no key gives zeros.
-// Gradients: q, k, v and every tensor of the bias. Error for shapes that do not fit.
+// Gradients: q, k, v and every tensor of the bias; none with pages. Error for shapes that do not fit.
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionSpans& spans, const Bias& bias,
                  const AttentionOptions& options);
 

@@ -129,8 +129,10 @@ class ForwardPass {
       keys.k_transposed = k_transposed_.const_data_ptr<float>() + first_tile * tile_size();
       keys.v = v_.const_data_ptr<float>() + first_tile * tile_size();
     } else {
-      keys.k_rows = call_.key_rows(call_.x.k, task.b, 0, group);
-      keys.v_rows = call_.key_rows(call_.x.v, task.b, 0, group);
+      keys.k_rows = call_.all_key_rows(call_.x.k, task.b, group);
+      keys.v_rows = call_.all_key_rows(call_.x.v, task.b, group);
+      const auto& pages = call_.problem.spans.pages;
+      if (pages) keys.pages = (*pages)[static_cast<size_t>(task.b)].data();
     }
     Rows rows{count,
               call_.problem.first_query(task.b) + task.r0,

@@ -15,6 +15,8 @@ using namespace kernels;
 
 namespace {
 
+static_assert(kPageRows == kKeyTile, "tiles are looked up by page");
+
 // Elements of one block of dense bias: 64 MB.
 constexpr int64_t kDenseElements = int64_t{1} << 24;
 
@@ -151,7 +153,15 @@ Strided CpuCall::query_rows(const Tensor& t, int64_t b, int64_t r, int64_t h) co
 }
 
 Strided CpuCall::key_rows(const Tensor& t, int64_t b, int64_t j, int64_t g) const {
-  const int64_t at = (problem.spans.key_begin[b] + j) * t.stride(0) + g * t.stride(1);
+  return group_rows(t, problem.key_row(b, j), g);
+}
+
+Strided CpuCall::all_key_rows(const Tensor& t, int64_t b, int64_t g) const {
+  return group_rows(t, problem.spans.pages ? 0 : problem.spans.key_begin[b], g);
+}
+
+Strided CpuCall::group_rows(const Tensor& t, int64_t row, int64_t g) const {
+  const int64_t at = row * t.stride(0) + g * t.stride(1);
   return {static_cast<const char*>(t.const_data_ptr()) + at * t.element_size(), storage, t.stride(0)};
 }
 

@@ -30,7 +30,10 @@ class CpuCall {
   int64_t first_row(int64_t b) const { return std::max<int64_t>(0, -problem.first_query(b)); }
   // Rows of q, or of a tensor like it, from query r of sequence b.
   kernels::Strided query_rows(const Tensor& t, int64_t b, int64_t r, int64_t h) const;
+  // Rows of k or v from key j of sequence b on: to the end of its tile, or of the sequence when there are no pages.
   kernels::Strided key_rows(const Tensor& t, int64_t b, int64_t j, int64_t g) const;
+  // What Keys::k_rows and v_rows begin with: key 0 of sequence b, or the pool that its pages lie in.
+  kernels::Strided all_key_rows(const Tensor& t, int64_t b, int64_t g) const;
   // [count] scale * row scale * log2(e) of queries from r of sequence b.
   void query_factors(int64_t b, int64_t r, int64_t count, float* factors) const;
   // Bias and bounds of (b, h); without the packed k and v.
@@ -62,6 +65,7 @@ class CpuCall {
   kernels::Setting setting;
 
  private:
+  kernels::Strided group_rows(const Tensor& t, int64_t row, int64_t g) const;
   void split_s(const Tensor& s);
   // before[.., t] = combine of values of the tiles of t's sequence up to t.
   void scan(const Tensor& values, const Tensor& before, float (*combine)(float, float)) const;

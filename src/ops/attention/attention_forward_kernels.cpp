@@ -64,9 +64,10 @@ class Forward {
 
   HWY_INLINE void pack(int64_t first_key) {
     const int64_t count = std::min(kKeyTile, keys_.count - first_key);
-    pack_tile(from(keys_.k_rows, first_key), count, setting_.head_dim, scratch_.k);
+    const int64_t row = keys_.pages == nullptr ? first_key : keys_.pages[first_key / kKeyTile] * kKeyTile;
+    pack_tile(from(keys_.k_rows, row), count, setting_.head_dim, scratch_.k);
     transpose_tile(scratch_.k, dim_, scratch_.k_transposed);
-    pack_tile(from(keys_.v_rows, first_key), count, setting_.head_dim, scratch_.v);
+    pack_tile(from(keys_.v_rows, row), count, setting_.head_dim, scratch_.v);
     k_transposed_ = scratch_.k_transposed, v_ = scratch_.v;
   }
 

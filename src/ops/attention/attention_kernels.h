@@ -61,6 +61,7 @@ struct Keys {
   const float* k_transposed;  // [tiles][Dp][kKeyTile]; forward. Null: tiles are packed one by one from the rows below
   const float* v;             // [tiles * kKeyTile][Dp]; forward
   Strided k_rows, v_rows;
+  const int64_t* pages;         // tile t lies at row pages[t] * kKeyTile of k_rows and v_rows; null: at t * kKeyTile
   const float *s_high, *s_low;  // [tiles * kKeyTile] or null
   const float* distance;        // binary bias of (i, j) at distance[longest - 1 - (i - j)], and kDistancePad zeros
   const float* distance_limit;  // [longest] largest binary bias at distances >= d

@@ -22,6 +22,11 @@ struct AttentionProblem : torch::CustomClassHolder {
   int64_t sequences() const { return static_cast<int64_t>(spans.key_begin.size()); }
   int64_t queries(int64_t b) const { return spans.query_offsets[b + 1] - spans.query_offsets[b]; }
   int64_t keys(int64_t b) const { return spans.key_end[b] - spans.key_begin[b]; }
+  // Row of k and v that holds key j of sequence b.
+  int64_t key_row(int64_t b, int64_t j) const {
+    if (!spans.pages) return spans.key_begin[b] + j;
+    return (*spans.pages)[b][j / kPageRows] * kPageRows + j % kPageRows;
+  }
   // Index, in its whole sequence, of the first query of sequence b; negative when there are fewer keys than queries.
   int64_t first_query(int64_t b) const { return keys(b) - queries(b); }
   // Keys [begin, end) of sequence b that queries of index i0 .. i1 - 1 may see together.

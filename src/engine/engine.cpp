@@ -1,0 +1,190 @@
+#include "engine/engine.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/tensor.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "base/error.h"
+#include "base/machine.h"
+#include "base/strings.h"
+#include "nn/forward.h"
+
+namespace longhaul {
+
+Session::Session(Session&& other) noexcept
+    : engine_(other.engine_), length_(std::exchange(other.length_, 0)), pages_(std::exchange(other.pages_, {})) {}
+
+Session& Session::operator=(Session&& other) noexcept {
+  if (this == &other) return *this;
+  release();
+  engine_ = other.engine_;
+  length_ = std::exchange(other.length_, 0);
+  pages_ = std::exchange(other.pages_, {});
+  return *this;
+}
+
+Session::~Session() { release(); }
+
+void Session::release() {
+  for (int64_t page : pages_) engine_->pool_.release(page);
+}
+
+Session Session::fork() const {
+  Session other(engine_);
+  other.length_ = length_;
+  other.pages_.assign(pages_.begin(), pages_.begin() + Engine::pages_for(length_));
+  for (int64_t page : other.pages_) engine_->pool_.share(page);
+  return other;
+}
+
+Tensor Session::decode(int64_t token) { return prefill({&token, 1}); }
+
+Tensor Session::prefill(std::span<const int64_t> tokens, int64_t total) {
+  at::NoGradGuard off;
+  if (total == 0) total = length_ + static_cast<int64_t>(tokens.size());
+  const std::vector<Engine::Piece> whole = {{this, tokens, total}};
+  engine_->check_pieces(whole);
+  engine_->reserve(whole);
+  Tensor row;
+  for (size_t done = 0; done < tokens.size();) {
+    const size_t count = std::min(tokens.size() - done, static_cast<size_t>(engine_->options_.chunk));
+    row = engine_->run({{this, tokens.subspan(done, count), total}});
+    done += count;
+  }
+  return engine_->last_logits(row)[0];
+}
+
+int64_t Engine::checked_pages(const Model& model, const EngineOptions& options) {
+  const Traits traits = model.encoding().traits();
+  check(options.tokens >= 1 && options.chunk >= 1, "engine: wanted room and chunks of at least one token, got ",
+        options.tokens, " and ", options.chunk);
+  check(traits.chunk_exact, "encoding '", model.info().position,
+        "' cannot go on from kept keys and values: ", traits.note);
+  const double bytes = static_cast<double>(pages_for(options.tokens)) * static_cast<double>(page_bytes(model));
+  const auto available = static_cast<double>(available_memory());
+  check(bytes <= available, "a cache of ", with_commas(options.tokens), " tokens takes ", human_bytes(bytes),
+        ", this machine has ", human_bytes(available), " left");
+  return pages_for(options.tokens);
+}
+
+Engine::Engine(const Model& model, const EngineOptions& options)
+    : model_(model), options_(options), pool_(checked_pages(model, options)) {
+  const ModelInfo& info = model.info();
+  const Encoding& encoding = model.encoding();
+  const auto element = at::TensorOptions(model.parameters().dtype());
+  const Tensor positions = at::empty({pool_.pages() * kPageRows}, at::kDouble);
+  for (int64_t i = 0; i < info.layers; ++i) {
+    caches_.push_back(LayerCache::pool(positions, info.kv_heads, info.head_dim,
+                                       encoding.key_channel() ? info.heads : 0, element));
+  }
+}
+
+int64_t Engine::page_bytes(const Model& model) {
+  const auto element = static_cast<int64_t>(at::elementSize(model.parameters().dtype()));
+  return kPageRows * (model.info().state_bytes_per_token(element) + static_cast<int64_t>(sizeof(double)));
+}
+
+Tensor Engine::decode(const std::vector<Session*>& sessions, const std::vector<int64_t>& tokens) {
+  check(!sessions.empty() && sessions.size() == tokens.size(), "engine: wanted a token for each of some sessions, got ",
+        sessions.size(), " sessions and ", tokens.size(), " tokens");
+  at::NoGradGuard off;
+  std::vector<Piece> pieces;
+  for (size_t b = 0; b < sessions.size(); ++b) {
+    pieces.push_back({sessions[b], {&tokens[b], 1}, sessions[b]->length_ + 1});
+  }
+  check_pieces(pieces);
+  reserve(pieces);
+  return last_logits(run(pieces));
+}
+
+void Engine::check_pieces(const std::vector<Piece>& pieces) const {
+  const ModelInfo& info = model_.info();
+  std::set<const Session*> seen;
+  for (const Piece& piece : pieces) {
+    const int64_t end = piece.session->length_ + static_cast<int64_t>(piece.tokens.size());
+    check(piece.session->engine_ == this, "engine: a session of another engine");
+    check(seen.insert(piece.session).second, "engine: a session is named twice in one call");
+    check(!piece.tokens.empty() && end <= piece.total, "engine: wanted at least one token and no more than ",
+          piece.total, " in all, got ", piece.tokens.size(), " behind ", piece.session->length_);
+    check(info.traits.longest == 0 || piece.total <= info.traits.longest, "encoding '", info.position, "' ends at ",
+          info.traits.longest, " tokens, asked for ", piece.total);
+    for (int64_t token : piece.tokens) {
+      check(token >= 0 && token < info.vocab, "engine: token ids must be in [0, ", info.vocab, "), got ", token);
+    }
+  }
+}
+
+void Engine::reserve(const std::vector<Piece>& pieces) {
+  int64_t needed = 0;
+  std::map<int64_t, int64_t> sharers;  // of the partly filled pages: the last session on one keeps it, the others copy
+  for (const Piece& piece : pieces) {
+    const Session& session = *piece.session;
+    const int64_t end = session.length_ + static_cast<int64_t>(piece.tokens.size());
+    needed += std::max<int64_t>(0, pages_for(end) - static_cast<int64_t>(session.pages_.size()));
+    if (session.length_ % kPageRows == 0) continue;
+    const int64_t page = session.pages_[static_cast<size_t>(session.length_ / kPageRows)];
+    int64_t& left = sharers.try_emplace(page, pool_.references(page)).first->second;
+    if (left > 1) ++needed, --left;
+  }
+  check(needed <= pool_.free_pages(), "engine: out of room: ", with_commas(needed * kPageRows), " tokens (",
+        human_bytes(static_cast<double>(needed * page_bytes(model_))), ") are needed, ",
+        with_commas(pool_.free_pages() * kPageRows), " of ", with_commas(pool_.pages() * kPageRows), " are free");
+  for (const Piece& piece : pieces) {
+    Session& session = *piece.session;
+    const int64_t end = session.length_ + static_cast<int64_t>(piece.tokens.size());
+    if (session.length_ % kPageRows != 0) {
+      int64_t& page = session.pages_[static_cast<size_t>(session.length_ / kPageRows)];
+      if (pool_.references(page) > 1) page = own_copy(page);
+    }
+    while (static_cast<int64_t>(session.pages_.size()) < pages_for(end)) session.pages_.push_back(pool_.take());
+  }
+}
+
+int64_t Engine::own_copy(int64_t page) {
+  const int64_t copy = pool_.take(), from = page * kPageRows, to = copy * kPageRows;
+  auto copy_rows = [&](const Tensor& t) {
+    if (t.defined()) t.narrow(0, to, kPageRows).copy_(t.narrow(0, from, kPageRows));
+  };
+  copy_rows(caches_.front().positions);
+  for (const LayerCache& cache : caches_) {
+    for (const Tensor& t : {cache.k, cache.v, cache.channel}) copy_rows(t);
+  }
+  pool_.release(page);
+  return copy;
+}
+
+Tensor Engine::run(const std::vector<Piece>& pieces) {
+  std::vector<int64_t> tokens, past, lengths, totals, last;
+  auto pages = std::make_shared<PageTable>();
+  for (const Piece& piece : pieces) {
+    tokens.insert(tokens.end(), piece.tokens.begin(), piece.tokens.end());
+    past.push_back(piece.session->length_);
+    lengths.push_back(static_cast<int64_t>(piece.tokens.size()));
+    totals.push_back(piece.total);
+    last.push_back(static_cast<int64_t>(tokens.size()) - 1);
+    const auto& own = piece.session->pages_;
+    pages->emplace_back(own.begin(), own.begin() + pages_for(past.back() + lengths.back()));
+  }
+  Sequences seq = Sequences::next(past, lengths, totals);
+  seq.pages = pages;
+  ForwardOptions options;
+  options.caches = &caches_;
+  options.skip_eps = options_.skip_eps;
+  const Tensor x = forward(model_, at::tensor(tokens, at::TensorOptions(at::kLong)), seq, options);
+  for (size_t b = 0; b < pieces.size(); ++b) pieces[b].session->length_ += lengths[b];
+  return at::index_select(x, 0, at::tensor(last, at::TensorOptions(at::kLong)));
+}
+
+Tensor Engine::last_logits(const Tensor& rows) const {
+  const Head head = model_.head();
+  return logits(normalize(rows, head.norm), head.logits);
+}
+
+}  // namespace longhaul

@@ -1,0 +1,88 @@
+// Text in, logits out, with keys and values kept. An engine owns the pools of one model: keys and values (and positions, and
+// an encoding's key channel) in pages with reference counts. A session is a list of pages and a length, so a fork shares
+// everything and copies, when either side goes on, no more than one partly filled page. One thread at a time.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/page_pool.h"
+#include "nn/model.h"
+
+namespace longhaul {
+
+struct EngineOptions {
+  int64_t tokens = 0;       // room for so many, of all sessions, in pages of kPageRows; a session's last page may be part empty
+  int64_t chunk = 512;      // tokens of a prompt that pass through the layers together; any number gives the same logits
+  double skip_eps = 1e-7;   // as AttentionOptions
+};
+
+class Engine;
+
+// One text. Gives its pages back when it ends; must not outlive its engine.
+class Session {
+ public:
+  Session(Session&& other) noexcept;
+  Session& operator=(Session&& other) noexcept;
+  ~Session();
+
+  int64_t length() const { return length_; }  // tokens so far
+  // Appends tokens (at least one) and returns the logits [V] behind the last one. `total`: tokens of the whole prompt when more
+  // of it follows; 0: these are its end. Error, with nothing changed, when there is no room or no such position.
+  Tensor prefill(std::span<const int64_t> tokens, int64_t total = 0);
+  Tensor decode(int64_t token);  // prefill of one
+  Session fork() const;          // the same text; both go on independently
+
+ private:
+  friend class Engine;
+  explicit Session(Engine* engine) : engine_(engine) {}
+  void release();
+
+  Engine* engine_;
+  int64_t length_ = 0;
+  std::vector<int64_t> pages_;
+};
+
+class Engine {
+ public:
+  // The model must outlive the engine. Memory is taken now and touched as pages are used. Error that names the bytes when the
+  // machine has not got them; Error for an encoding whose past cannot be kept (Traits::chunk_exact).
+  Engine(const Model& model, const EngineOptions& options);
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  Session session() { return Session(this); }  // an empty text
+  // Appends one token to each of several sessions in one pass: [B, V] logits, in their order. A session's logits do not depend
+  // on the others, but for the last bits (1e-6) where a matrix product rounds rows differently together than alone.
+  // Error, with nothing changed, for a session twice or of another engine, or when there is no room for all.
+  Tensor decode(const std::vector<Session*>& sessions, const std::vector<int64_t>& tokens);
+
+  const Model& model() const { return model_; }
+  const PagePool& pool() const { return pool_; }
+  int64_t bytes() const { return pool_.pages() * page_bytes(model_); }
+  int64_t bytes_in_use() const { return (pool_.pages() - pool_.free_pages()) * page_bytes(model_); }
+  static int64_t page_bytes(const Model& model);       // of one page, in all layers
+  static int64_t pages_for(int64_t tokens) { return tokens / kPageRows + (tokens % kPageRows != 0); }
+
+ private:
+  friend class Session;
+  // Tokens of one session in one pass.
+  struct Piece {
+    Session* session;
+    std::span<const int64_t> tokens;
+    int64_t total;
+  };
+  static int64_t checked_pages(const Model& model, const EngineOptions& options);
+  void check_pieces(const std::vector<Piece>& pieces) const;
+  void reserve(const std::vector<Piece>& pieces);  // pages, none of them shared, for all tokens to come
+  int64_t own_copy(int64_t page);                  // of a shared page
+  Tensor run(const std::vector<Piece>& pieces);    // [B, C] last rows behind the layers; pages are there
+  Tensor last_logits(const Tensor& rows) const;    // [B, C] -> [B, V]
+
+  const Model& model_;
+  EngineOptions options_;
+  PagePool pool_;
+  std::vector<LayerCache> caches_;  // [L]
+};
+
+}  // namespace longhaul

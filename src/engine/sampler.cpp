@@ -1,0 +1,139 @@
+#include "engine/sampler.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/error.h"
+
+namespace longhaul {
+
+namespace {
+
+struct Candidate {
+  int64_t token;
+  double score;
+};
+
+// Equal scores: the higher id is the likelier, as in a stable ascending sort.
+bool less_likely(const Candidate& a, const Candidate& b) {
+  return a.score != b.score ? a.score < b.score : a.token < b.token;
+}
+bool by_token(const Candidate& a, const Candidate& b) { return a.token < b.token; }
+
+std::vector<double> scores_of(const Tensor& logits) {
+  check(logits.dim() == 1 && logits.size(0) > 0, "sampler: logits must be [V], got ", logits.sizes());
+  const Tensor values = logits.to(at::kCPU, at::kDouble).contiguous();
+  const double* from = values.const_data_ptr<double>();
+  std::vector<double> scores(from, from + values.numel());
+  bool finite = false;
+  for (double score : scores) {
+    check(!std::isnan(score) && score < std::numeric_limits<double>::infinity(),
+          "sampler: the model's logits are not finite: found ", score);
+    finite = finite || std::isfinite(score);
+  }
+  check(finite, "sampler: the model's logits are not finite: all are -infinity");
+  return scores;
+}
+
+double largest(const std::vector<Candidate>& candidates) {
+  return std::max_element(candidates.begin(), candidates.end(),
+                          [](const Candidate& a, const Candidate& b) { return a.score < b.score; })
+      ->score;
+}
+
+void keep_top_k(std::vector<Candidate>& candidates, int64_t k) {
+  if (k == 0 || k >= static_cast<int64_t>(candidates.size())) return;
+  std::vector<double> scores;
+  for (const Candidate& c : candidates) scores.push_back(c.score);
+  std::nth_element(scores.begin(), scores.begin() + (k - 1), scores.end(), std::greater<>());
+  const double least = scores[static_cast<size_t>(k - 1)];
+  std::erase_if(candidates, [least](const Candidate& c) { return c.score < least; });
+}
+
+// From the likeliest down, while what is above sums to less than p.
+void keep_top_p(std::vector<Candidate>& candidates, double p) {
+  if (p >= 1) return;
+  const double most = largest(candidates);
+  double all = 0, above = 0;
+  for (const Candidate& c : candidates) all += std::exp(c.score - most);
+  std::make_heap(candidates.begin(), candidates.end(), less_likely);
+  auto end = candidates.end();
+  do {
+    above += std::exp(candidates.front().score - most) / all;
+    std::pop_heap(candidates.begin(), end--, less_likely);
+  } while (end != candidates.begin() && above < p);
+  candidates.erase(candidates.begin(), end);
+  std::sort(candidates.begin(), candidates.end(), by_token);
+}
+
+void keep_min_p(std::vector<Candidate>& candidates, double share) {
+  if (share == 0) return;
+  const double most = largest(candidates);
+  std::erase_if(candidates, [&](const Candidate& c) { return std::exp(c.score - most) < share; });
+}
+
+}  // namespace
+
+void SamplerOptions::validate() const {
+  check(temperature >= 0 && std::isfinite(temperature), "--temperature: wanted a number >= 0, got ", temperature);
+  check(top_k >= 0, "--top-k: wanted a number >= 0, got ", top_k);
+  check(top_p >= 0 && top_p <= 1, "--top-p: wanted a number in [0, 1], got ", top_p);
+  check(min_p >= 0 && min_p <= 1, "--min-p: wanted a number in [0, 1], got ", min_p);
+  check(repetition_penalty > 0 && std::isfinite(repetition_penalty), "--repetition-penalty: wanted a number > 0, got ",
+        repetition_penalty);
+}
+
+Sampler::Sampler(const SamplerOptions& options, uint64_t seed, uint64_t index)
+    : options_(options), rng_(seed, stream_of("sampler"), index) {
+  options.validate();
+}
+
+void Sampler::see(int64_t token) {
+  if (options_.repetition_penalty != 1) seen_.insert(token);
+}
+
+std::vector<Choice> Sampler::choices(const Tensor& logits) const {
+  std::vector<double> scores = scores_of(logits);
+  for (int64_t token : seen_) {
+    check(token >= 0 && token < static_cast<int64_t>(scores.size()), "sampler: token ", token,
+          " of the text is not among the ", scores.size(), " logits");
+    double& score = scores[static_cast<size_t>(token)];
+    score = score < 0 ? score * options_.repetition_penalty : score / options_.repetition_penalty;
+  }
+  if (options_.temperature == 0) return {{std::max_element(scores.begin(), scores.end()) - scores.begin(), 1.0}};
+  std::vector<Candidate> candidates;
+  candidates.reserve(scores.size());
+  for (size_t n = 0; n < scores.size(); ++n) {
+    candidates.push_back({static_cast<int64_t>(n), scores[n] / options_.temperature});
+  }
+  keep_top_k(candidates, options_.top_k);
+  keep_top_p(candidates, options_.top_p);
+  keep_min_p(candidates, options_.min_p);
+  const double most = largest(candidates);
+  double all = 0;
+  for (Candidate& c : candidates) all += c.score = std::exp(c.score - most);
+  std::vector<Choice> choices;
+  for (const Candidate& c : candidates) {
+    if (c.score > 0) choices.push_back({c.token, c.score / all});
+  }
+  return choices;
+}
+
+int64_t Sampler::next(const Tensor& logits) {
+  const std::vector<Choice> all = choices(logits);
+  int64_t token = all.back().token;
+  if (options_.temperature > 0) {
+    double left = rng_.uniform();
+    for (const Choice& choice : all) {
+      left -= choice.probability;
+      if (left >= 0) continue;
+      token = choice.token;
+      break;
+    }
+  }
+  see(token);
+  return token;
+}
+
+}  // namespace longhaul

@@ -1,0 +1,44 @@
+// From logits to the next token. Meanings and order of Hugging Face's generate(): repetition penalty, temperature, top-k,
+// top-p, min-p; what is left is renormalised after each.
+#pragma once
+#include <cstdint>
+#include <set>
+#include <vector>
+
+#include "base/rng.h"
+#include "ops/tensor.h"
+
+namespace longhaul {
+
+struct SamplerOptions {
+  double temperature = 1;         // logits are divided by it; 0: the likeliest token, always (the lowest id among equals)
+  int64_t top_k = 0;              // keeps the k likeliest tokens, and those as likely as the k-th; 0: all
+  double top_p = 1;               // keeps the likeliest tokens whose sum first reaches p, at least one; 1: all
+  double min_p = 0;               // drops tokens less likely than this share of the likeliest; 0: none
+  double repetition_penalty = 1;  // positive logits of tokens of the text are divided by it, negative ones multiplied
+
+  void validate() const;  // Error that names the flag for the first that cannot be
+};
+
+struct Choice {
+  int64_t token;
+  double probability;
+};
+
+// One text's sampler. Its draws depend on (seed, index) and on how many were made: sample `index` of a prompt is the same
+// in any order and in any batch.
+class Sampler {
+ public:
+  Sampler(const SamplerOptions& options, uint64_t seed, uint64_t index);
+  void see(int64_t token);  // is in the text: for the repetition penalty. next() sees what it draws
+  // The tokens that may come next, by id, with their probabilities. logits [V]. Error when they hold a NaN or no finite number.
+  std::vector<Choice> choices(const Tensor& logits) const;
+  int64_t next(const Tensor& logits);
+
+ private:
+  SamplerOptions options_;
+  Rng rng_;
+  std::set<int64_t> seen_;
+};
+
+}  // namespace longhaul
