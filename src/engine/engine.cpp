@@ -81,8 +81,8 @@ Engine::Engine(const Model& model, const EngineOptions& options)
   const auto element = at::TensorOptions(model.parameters().dtype());
   const Tensor positions = at::empty({pool_.pages() * kPageRows}, at::kDouble);
   for (int64_t i = 0; i < info.layers; ++i) {
-    caches_.push_back(LayerCache::pool(positions, info.kv_heads, info.head_dim,
-                                       encoding.key_channel() ? info.heads : 0, element));
+    caches_.push_back(
+        LayerCache::pool(positions, info.kv_heads, info.head_dim, encoding.key_channel() ? info.heads : 0, element));
   }
 }
 

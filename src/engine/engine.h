@@ -12,9 +12,10 @@
 namespace longhaul {
 
 struct EngineOptions {
-  int64_t tokens = 0;       // room for so many, of all sessions, in pages of kPageRows; a session's last page may be part empty
-  int64_t chunk = 512;      // tokens of a prompt that pass through the layers together; any number gives the same logits
-  double skip_eps = 1e-7;   // as AttentionOptions
+  int64_t tokens =
+      0;  // room for so many, of all sessions, in pages of kPageRows; a session's last page may be part empty
+  int64_t chunk = 512;     // tokens of a prompt that pass through the layers together; any number gives the same logits
+  double skip_eps = 1e-7;  // as AttentionOptions
 };
 
 class Engine;
@@ -61,7 +62,7 @@ class Engine {
   const PagePool& pool() const { return pool_; }
   int64_t bytes() const { return pool_.pages() * page_bytes(model_); }
   int64_t bytes_in_use() const { return (pool_.pages() - pool_.free_pages()) * page_bytes(model_); }
-  static int64_t page_bytes(const Model& model);       // of one page, in all layers
+  static int64_t page_bytes(const Model& model);  // of one page, in all layers
   static int64_t pages_for(int64_t tokens) { return tokens / kPageRows + (tokens % kPageRows != 0); }
 
  private:

@@ -16,11 +16,12 @@ struct Sequences {
   std::vector<int64_t> offsets;  // [B+1] where each sequence begins in the packed tokens; offsets[0] = 0
   std::vector<int64_t> past;     // [B] tokens of the sequence before this call (0 in training)
   std::vector<int64_t> total;    // [B] tokens of the whole prompt, whatever chunk of it this call holds
-  Tensor positions;              // [T] double: what the encodings see (past, past + 1, ... unless an encoding stretches it)
-  std::shared_ptr<const PageTable> pages;  // [B][P] pages of an engine's pools, enough for past + length; null in training
+  Tensor positions;  // [T] double: what the encodings see (past, past + 1, ... unless an encoding stretches it)
+  std::shared_ptr<const PageTable>
+      pages;  // [B][P] pages of an engine's pools, enough for past + length; null in training
 
-  int64_t count() const { return static_cast<int64_t>(past.size()); }          // B
-  int64_t tokens() const { return offsets.back(); }                            // T
+  int64_t count() const { return static_cast<int64_t>(past.size()); }  // B
+  int64_t tokens() const { return offsets.back(); }                    // T
   int64_t length(int64_t b) const { return offsets[b + 1] - offsets[b]; }
 
   // Whole sequences of these lengths, nothing before them.

@@ -33,7 +33,7 @@ struct Plan {
 
 // What a layer's attention has in hand. S rows of keys: the call's own tokens in training, a cache's rows otherwise. The
 // spans count those rows. When they have pages, k and v are pools (only attention() and its kin look into them; an attend()
-// that reads keys itself takes gather_pages(k, *spans->pages), which is [S, G, D]); everything else is [S] as always.
+// that reads keys itself asks without_pages(k, v, *spans)); everything else has its S rows as always.
 struct AttentionCall {
   Tensor x;  // [T, C] the normalised input of the layer's attention, when reads_input()
   Tensor q;  // [T, H, D] rotated

@@ -1,5 +1,6 @@
 // The folder of a training run:
 //   train.json                            the settings; a folder without it is no run
+//   tokenizer.json                        the data's, when it is a file (run_tokenizer.h)
 //   config.json, model.safetensors        the newest saved state, so that the folder is itself a model directory
 //   log.jsonl                             one object a step (run_log.h)
 //   checkpoints/step_000123/              config.json, model.safetensors, optimizer.safetensors, state.json

@@ -24,6 +24,7 @@ void visit_settings(Settings& s, Visitor&& visit) {
   visit("data", s.data);
   visit("data_hash", s.data_hash);
   visit("tokenizer", s.tokenizer);
+  visit("tokenizer_hash", s.tokenizer_hash);
   visit("order", s.order);
   visit("seq_len", s.seq_len);
   visit("batch", s.batch);
@@ -79,6 +80,8 @@ LoaderOptions TrainSettings::loader() const {
 
 void TrainSettings::resolve(const Dataset& dataset) {
   data_hash = dataset.hash();
+  tokenizer = dataset.tokenizer();
+  tokenizer_hash = dataset.tokenizer_hash();
   if (vocab == 0) vocab = dataset.vocab_size();
   check(vocab >= dataset.vocab_size(), "--vocab: the data's ids go up to ", dataset.vocab_size() - 1, ", got ", vocab);
   check(seq_len >= 1 && batch >= 1, "--seq-len and --batch: wanted at least 1, got ", seq_len, " and ", batch);

@@ -20,8 +20,9 @@ struct TrainSettings {
   int64_t vocab = 0;          // 0: the data's
   // The data.
   std::string data;       // folder of a data set (data/shards.h)
-  std::string tokenizer;  // of bare shards, when named
+  std::string tokenizer;  // of bare shards, when named; resolve() fills in that of a packed data set
   std::string data_hash;  // its content, filled in by resolve()
+  std::string tokenizer_hash;  // filled in by resolve(); "": nobody named the tokenizer
   std::string order = "sequential";
   int64_t seq_len = 1024;                // tokens of one window
   int64_t batch = 8;                     // windows of one forward pass

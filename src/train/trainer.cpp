@@ -15,6 +15,7 @@
 #include "base/strings.h"
 #include "nn/forward.h"
 #include "train/cost.h"
+#include "train/run_tokenizer.h"
 #include "train/validation.h"
 
 namespace longhaul {
@@ -99,6 +100,7 @@ std::unique_ptr<Trainer> Trainer::start(TrainSettings settings, const std::strin
   Checkpoint checkpoint = fresh_checkpoint(settings);
   RunFolder folder = RunFolder::create(out);
   write_json(folder.settings_path(), settings.json());
+  keep_tokenizer(settings.tokenizer, out);
   return std::unique_ptr<Trainer>(
       new Trainer(std::move(folder), std::move(settings), std::move(dataset), std::move(checkpoint), context));
 }

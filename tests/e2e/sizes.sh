@@ -3,6 +3,7 @@
 export LH_DOC_DATA_PACK="--min-bytes 2000"
 export LH_DOC_TRAIN="--arch gpt:layers=2,width=64,heads=2 --seq-len 128 +--steps 3 --epochs 1 +--batch 2 +--total-batch-tokens 256
   +--val-every 3 +--val-tokens 1k --eval-lengths 64,128 --save-every 2 +--warmup 1"
+export LH_DOC_GENERATE="--max-tokens 8"
 export LH_DOC_PPL="--lengths 64,128,256 --protocol stride=32 +--tokens 1k"
 export LH_DOC_BENCH_ATTENTION="+--lengths 128 +--repeats 1 +--threads 1"
 export LH_DOC_BENCH_CE="+--lengths 16 +--repeats 1 +--threads 1"

@@ -96,7 +96,8 @@ TEST_P(EveryCache, ABatchIsEachAlone) {
       const Tensor logits = engine.decode(together, next);
       for (size_t b = 0; b < sessions.size(); ++b) {
         const Tensor alone = recomputed(*model, first(tokens, lengths[b] + step + 1));
-        EXPECT_LT(difference(logits[static_cast<int64_t>(b)], alone), tolerance) << "sequence " << b << " step " << step;
+        EXPECT_LT(difference(logits[static_cast<int64_t>(b)], alone), tolerance)
+            << "sequence " << b << " step " << step;
       }
     }
   }
@@ -174,8 +175,8 @@ TEST(Sessions, RunningOutOfRoomLosesNothing) {
   const std::string message = error_of([&] { other.prefill(first(prompt, 70)); });
   EXPECT_TRUE(contains(message, "out of room: 128 tokens") && contains(message, "0 of 192 are free")) << message;
   Session fork = other.fork();
-  EXPECT_THROW(fork.decode(1), Error);                                // its page is shared, and no other is free
-  EXPECT_THROW(engine.decode({&session, &fork}, {1, 1}), Error);      // nor does the first of the two go on
+  EXPECT_THROW(fork.decode(1), Error);                            // its page is shared, and no other is free
+  EXPECT_THROW(engine.decode({&session, &fork}, {1, 1}), Error);  // nor does the first of the two go on
   EXPECT_EQ(session.length(), 120);
   EXPECT_EQ(other.length(), 60);
   std::vector<int64_t> text = prompt;

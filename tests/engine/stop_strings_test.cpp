@@ -39,9 +39,9 @@ void expect_cut(const std::string& text, const std::vector<std::string>& stops) 
 
 TEST(StopStrings, AreFoundHoweverTheTextIsCut) {
   expect_cut("one\n\ntwo", {"\n\n"});
-  expect_cut("aabaabaaac", {"aabaaac"});    // a false start inside the true one
-  expect_cut("ababab", {"abc", "bb"});      // none, but a beginning at the end
-  expect_cut("xabcd", {"abcd", "b"});       // the one that is complete first
+  expect_cut("aabaabaaac", {"aabaaac"});     // a false start inside the true one
+  expect_cut("ababab", {"abc", "bb"});       // none, but a beginning at the end
+  expect_cut("xabcd", {"abcd", "b"});        // the one that is complete first
   expect_cut("xabcd", {"cd", "abcd", "d"});  // at once: the longest
   expect_cut("stop", {"stop"});
   expect_cut("gr\xC3\xBC\xC3\x9F\x65", {"\xC3\x9F"});  // a character of two bytes, also when they come one by one

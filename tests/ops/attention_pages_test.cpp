@@ -7,6 +7,7 @@
 #include <random>
 
 #include "attention_case.h"
+#include "base/error.h"
 
 namespace longhaul {
 namespace {
@@ -78,8 +79,7 @@ void expect_the_same_bits(const Shape& shape, at::ScalarType dtype) {
 }
 
 TEST(AttentionPages, AreTheSameBitsAsRows) {
-  for (BiasForm form :
-       {BiasForm::none, BiasForm::distance, BiasForm::separable, BiasForm::kernel, BiasForm::dense}) {
+  for (BiasForm form : {BiasForm::none, BiasForm::distance, BiasForm::separable, BiasForm::kernel, BiasForm::dense}) {
     for (at::ScalarType dtype : {at::kFloat, at::kBFloat16, at::kDouble}) {
       Shape decoding;
       decoding.form = form, decoding.queries = {1, 1, 2}, decoding.past = {0, 64, 190};

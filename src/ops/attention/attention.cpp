@@ -93,7 +93,7 @@ void check_options(const AttentionOptions& options, int64_t tokens) {
 void check_separable(const Tensor& g, const Tensor& s, const Tensor& q, int64_t keys) {
   check(s.defined() && s.dim() == 2 && s.size(0) == keys && s.size(1) == q.size(1) && s.scalar_type() == at::kDouble,
         "attention: s must be [S, H] = [", keys, ", ", q.size(1), "] double, got ",
-      s.defined() ? longhaul::str(s.sizes(), " ", c10::toString(s.scalar_type())) : "an undefined tensor");
+        s.defined() ? longhaul::str(s.sizes(), " ", c10::toString(s.scalar_type())) : "an undefined tensor");
   check(!g.defined() || (g.dim() == 2 && g.size(0) == q.size(0) && g.size(1) == q.size(1) && g.is_floating_point()),
         "attention: g must be [T, H] = [", q.size(0), ", ", q.size(1), "], got ",
         g.defined() ? longhaul::str(g.sizes()) : "");
@@ -201,6 +201,13 @@ Tensor gather_pages(const Tensor& pool, const PageTable& pages) {
   return at::index_select(pool.view(shape), 0, index).flatten(0, 1);
 }
 
+KeyRows without_pages(const Tensor& k, const Tensor& v, const AttentionSpans& spans) {
+  if (!spans.pages) return {k, v, spans};
+  KeyRows rows{gather_pages(k, *spans.pages), gather_pages(v, *spans.pages), spans};
+  rows.spans.pages = nullptr;
+  return rows;
+}
+
 double AttentionStats::skip_rate() const {
   int64_t all = 0, none = 0;
   for (int64_t n : tiles) all += n;
@@ -214,9 +221,8 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Attent
   check_spans(spans, q.size(0), key_rows(spans, k));
   if (spans.pages) check_pages(spans, k.size(0));
   if (spans.pages && !fused(q)) {  // only the fused path looks pages up
-    AttentionSpans gathered = spans;
-    gathered.pages = nullptr;
-    return attention(q, gather_pages(k, *spans.pages), gather_pages(v, *spans.pages), gathered, bias, options);
+    const KeyRows rows = without_pages(k, v, spans);
+    return attention(q, rows.k, rows.v, rows.spans, bias, options);
   }
   check_options(options, q.size(0));
   auto problem = c10::make_intrusive<AttentionProblem>();

@@ -26,6 +26,14 @@ struct AttentionSpans {
 // row kPageRows * (pages of the sequences before b). Copies whole pages, so rows behind a sequence's end hold anything.
 Tensor gather_pages(const Tensor& pool, const PageTable& pages);
 
+// Keys and values [S, G, D] as the spans count them: gathered from their pages, or as they are when there are none. For code
+// that reads keys itself.
+struct KeyRows {
+  Tensor k, v;
+  AttentionSpans spans;  // without pages
+};
+KeyRows without_pages(const Tensor& k, const Tensor& v, const AttentionSpans& spans);
+
 // Tiles of the (query, key) plane, per query head.
 struct AttentionStats {
   std::vector<int64_t> tiles;    // [H] tiles the mask allows

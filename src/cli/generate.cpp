@@ -1,0 +1,193 @@
+// `longhaul generate`: continues a prompt with a trained model, as it is written.
+#include <cstdio>
+#include <iostream>
+#include <iterator>
+#include <memory>
+
+#include "base/files.h"
+#include "base/log.h"
+#include "cli/command.h"
+#include "engine/generate.h"
+#include "models/models.h"
+#include "train/run_tokenizer.h"
+
+namespace longhaul {
+
+namespace {
+
+constexpr int64_t kMostTokens = int64_t{1} << 32, kMostSamples = 1 << 20;  // products of sizes stay far below 2^63
+
+struct GenerateFlags {
+  std::string model, prompt, prompt_file, tokenizer, max_tokens = "256", chunk = "512";
+  GenerateOptions options;
+  bool no_cache = false;
+};
+
+std::string prompt_text(const GenerateFlags& flags) {
+  if (flags.prompt_file.empty()) return flags.prompt;
+  if (flags.prompt_file != "-") return read_file(flags.prompt_file);
+  return {std::istreambuf_iterator<char>(std::cin), {}};
+}
+
+std::vector<int64_t> prompt_tokens(const GenerateFlags& flags, const Tokenizer& tokenizer) {
+  std::vector<int64_t> tokens;
+  tokenizer.encode(prompt_text(flags), tokens);
+  // A document begins behind an end-of-text token: with nothing before it, one begins.
+  if (tokens.empty() && tokenizer.end_of_text() >= 0) tokens.push_back(tokenizer.end_of_text());
+  check(!tokens.empty(), "generate: the prompt is empty, and the tokenizer has no token for the beginning of a text");
+  return tokens;
+}
+
+// All that can be known to fail fails here, before any work.
+void check_fits(const Model& model, const Tokenizer& tokenizer, int64_t prompt, const GenerateOptions& options) {
+  const ModelInfo& info = model.info();
+  const int64_t longest = info.traits.longest, positions = prompt + options.max_tokens - 1;
+  check(tokenizer.vocab_size() <= info.vocab, "generate: the tokenizer has ", with_commas(tokenizer.vocab_size()),
+        " ids, the model knows ", with_commas(info.vocab));
+  check(longest == 0 || prompt <= longest, "generate: the prompt has ", with_commas(prompt), " tokens, encoding '",
+        info.position, "' ends at ", with_commas(longest));
+  check(longest == 0 || positions <= longest, "generate: a prompt of ", with_commas(prompt),
+        " tokens and --max-tokens ", options.max_tokens, " need ", with_commas(positions), " positions, encoding '",
+        info.position, "' ends at ", with_commas(longest), "; --max-tokens ", longest - prompt + 1, " would do");
+}
+
+// Writes one sample as it comes; the others wait until all before them are complete.
+class Printer {
+ public:
+  Printer(int64_t samples, bool quiet) : waiting_(static_cast<size_t>(samples)), quiet_(quiet) {}
+  void add(int64_t sample, std::string_view text) {
+    if (quiet_) return;
+    if (sample == 0) {
+      write(text);
+    } else {
+      waiting_[static_cast<size_t>(sample)] += text;
+    }
+  }
+  void finish() {
+    if (quiet_) return;
+    write("\n");
+    for (size_t n = 1; n < waiting_.size(); ++n)
+      write("\n--- sample " + std::to_string(n + 1) + "\n" + waiting_[n] + "\n");
+  }
+
+ private:
+  static void write(std::string_view text) {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+  }
+  std::vector<std::string> waiting_;
+  bool quiet_;
+};
+
+struct Figures {
+  int64_t prompt, generated, cache_bytes;
+  double prompt_rate, decode_rate;  // tokens per second; 0: nothing was decoded
+};
+
+Figures figures_of(const GeneratedTokens& tokens, int64_t prompt, int64_t cache_bytes) {
+  Figures figures{prompt, 0, cache_bytes, static_cast<double>(prompt) / tokens.prompt_seconds, 0};
+  for (const auto& sample : tokens.samples) figures.generated += static_cast<int64_t>(sample.size());
+  if (tokens.decoded > 0) figures.decode_rate = static_cast<double>(tokens.decoded) / tokens.decode_seconds;
+  return figures;
+}
+
+void print_json(const GenerateFlags& flags, const GeneratedText& result, const Figures& figures) {
+  Json samples = Json::array();
+  for (size_t n = 0; n < result.samples.size(); ++n) {
+    samples.push_back({{"text", result.samples[n].text},
+                       {"finish", result.samples[n].finish},
+                       {"tokens", result.tokens.samples[n].size()}});
+  }
+  const Json json = {{"model", flags.model},
+                     {"seed", flags.options.seed},
+                     {"prompt_tokens", figures.prompt},
+                     {"samples", samples},
+                     {"prompt_tokens_per_second", figures.prompt_rate},
+                     {"decode_tokens_per_second", figures.decode_rate},
+                     {"cache_bytes", figures.cache_bytes}};
+  std::printf("%s\n", json_text(json, "generate").c_str());
+}
+
+void log_figures(const Figures& figures, bool cached) {
+  char rates[96];
+  std::snprintf(rates, sizeof rates, "%.1f tok/s, %.1f tok/s", figures.prompt_rate, figures.decode_rate);
+  log_info("prompt ", with_commas(figures.prompt), " tokens, ", with_commas(figures.generated), " generated: ", rates,
+           cached ? "; cache " + human_bytes(static_cast<double>(figures.cache_bytes)) : "; no cache");
+}
+
+int run(GenerateFlags& flags) {
+  GenerateOptions& options = flags.options;
+  options.seed = common_flags().seed;
+  options.max_tokens = parse_length(flags.max_tokens, "--max-tokens");
+  check(options.max_tokens >= 1 && options.max_tokens <= kMostTokens, "--max-tokens: wanted 1 to ",
+        with_commas(kMostTokens), ", got ", options.max_tokens);
+  check(options.samples >= 1 && options.samples <= kMostSamples, "--samples: wanted 1 to ", with_commas(kMostSamples),
+        ", got ", options.samples);
+  options.sampler.validate();
+  const int64_t chunk = parse_length(flags.chunk, "--prefill-chunk");
+  const std::string& dtype = common_flags().dtype;
+  const auto model = load_model(flags.model, parameter_dtype(dtype), compute_type(dtype));
+  const auto tokenizer = flags.tokenizer.empty() ? run_tokenizer(flags.model) : make_tokenizer(flags.tokenizer);
+  const std::vector<int64_t> prompt = prompt_tokens(flags, *tokenizer);
+  const auto length = static_cast<int64_t>(prompt.size());
+  check_fits(*model, *tokenizer, length, options);
+  check(flags.no_cache || model->info().traits.chunk_exact, "generate: encoding '", model->info().position,
+        "' cannot go on from kept keys and values (", model->info().traits.note,
+        "); --no-cache reads the whole text again for every token");
+  const EngineOptions room{.tokens = CachedLogits::room(length, options.max_tokens - 1, options.samples),
+                           .chunk = chunk};
+  const int64_t cache_bytes = flags.no_cache ? 0 : room.tokens / kPageRows * Engine::page_bytes(*model);
+  if (common_flags().dry_run) {
+    log_info("would continue ", with_commas(length), " tokens by up to ", with_commas(options.max_tokens), " in ",
+             options.samples, " samples; cache ", human_bytes(static_cast<double>(cache_bytes)));
+    return 0;
+  }
+  std::unique_ptr<Engine> engine = flags.no_cache ? nullptr : std::make_unique<Engine>(*model, room);
+  std::unique_ptr<LogitSource> source;
+  if (engine)
+    source = std::make_unique<CachedLogits>(*engine);
+  else
+    source = std::make_unique<RecomputedLogits>(*model);
+  Printer printer(options.samples, common_flags().json);
+  const GeneratedText result = generate_text(*source, *tokenizer, prompt, options,
+                                             [&](int64_t n, std::string_view text) { printer.add(n, text); });
+  printer.finish();
+  const Figures figures = figures_of(result.tokens, length, cache_bytes);
+  if (common_flags().json) print_json(flags, result, figures);
+  log_figures(figures, engine != nullptr);
+  return 0;
+}
+
+std::function<int()> set_up(CLI::App& app) {
+  auto flags = std::make_shared<GenerateFlags>();
+  SamplerOptions& sampler = flags->options.sampler;
+  sampler.temperature = 0.8, sampler.top_k = 50;
+  app.add_option("--model", flags->model, "run folder")->required();
+  auto* prompt = app.add_option("--prompt", flags->prompt, "text to continue (empty: the beginning of a text)");
+  app.add_option("--prompt-file", flags->prompt_file, "file that holds it; -: standard input")->excludes(prompt);
+  app.add_option("--max-tokens", flags->max_tokens, "tokens of a continuation at most")->capture_default_str();
+  app.add_option("--samples", flags->options.samples, "continuations of the prompt, decoded together")
+      ->capture_default_str();
+  app.add_option("--temperature", sampler.temperature, "logits are divided by it; 0: always the likeliest token")
+      ->capture_default_str();
+  app.add_option("--top-k", sampler.top_k, "only the k likeliest tokens; 0: all")->capture_default_str();
+  app.add_option("--top-p", sampler.top_p, "only the likeliest tokens that sum to p")->capture_default_str();
+  app.add_option("--min-p", sampler.min_p, "only tokens at least this share as likely as the likeliest")
+      ->capture_default_str();
+  app.add_option("--repetition-penalty", sampler.repetition_penalty, "above 1: tokens of the text become less likely")
+      ->capture_default_str();
+  app.add_option("--stop", flags->options.stops, "text that ends a continuation and is no part of it; repeatable")
+      ->allow_extra_args(false);
+  app.add_option("--tokenizer", flags->tokenizer, "name or path (default: the run's own)");
+  app.add_option("--prefill-chunk", flags->chunk, "prompt tokens that pass through the layers together")
+      ->capture_default_str();
+  app.add_flag("--no-cache", flags->no_cache,
+               "read the whole text again for every token: slow, and right for every encoding");
+  return [flags] { return run(*flags); };
+}
+
+}  // namespace
+
+LH_REGISTER(Commands, "generate", "continues a prompt: sampled or greedy, streaming, several at a time", set_up);
+
+}  // namespace longhaul

@@ -1,0 +1,50 @@
+// Continuations of a prompt: as ids, and as text that streams.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/logit_source.h"
+#include "engine/sampler.h"
+#include "text/tokenizer.h"
+
+namespace longhaul {
+
+struct GenerateOptions {
+  SamplerOptions sampler;
+  uint64_t seed = 0;
+  int64_t samples = 1;       // continuations of the prompt; number i depends on (seed, i), not on how many there are
+  int64_t max_tokens = 256;  // of each
+  int64_t vocab = 0;         // ids from here on (a model's padding) never come; 0: all may
+  std::vector<std::string> stops;  // generate_text(): end a continuation and are no part of it
+};
+
+struct GeneratedTokens {
+  std::vector<std::vector<int64_t>> samples;  // ids, the prompt's not among them
+  double prompt_seconds = 0, decode_seconds = 0;
+  int64_t decoded = 0;  // tokens that decode_seconds were spent on: all but the first of each sample
+};
+
+// Told every token as it comes; false ends that sample.
+using OnToken = std::function<bool(int64_t sample, int64_t token)>;
+GeneratedTokens generate_tokens(LogitSource& source, std::span<const int64_t> prompt, const GenerateOptions& options,
+                                const OnToken& on_token);
+
+struct GeneratedText {
+  struct Sample {
+    std::string text;    // UTF-8: whole characters, U+FFFD for bytes that are none
+    std::string finish;  // "length", "stop" (a stop string), "end_of_text" (the tokenizer's token)
+  };
+  std::vector<Sample> samples;
+  GeneratedTokens tokens;  // with those that made the stop string, and the end-of-text token
+};
+
+// Told every piece of text when it is certain; the pieces of a sample, joined, are its text. Ids are the tokenizer's.
+using OnText = std::function<void(int64_t sample, std::string_view text)>;
+GeneratedText generate_text(LogitSource& source, const Tokenizer& tokenizer, std::span<const int64_t> prompt,
+                            GenerateOptions options, const OnText& on_text);
+
+}  // namespace longhaul

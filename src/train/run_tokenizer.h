@@ -1,0 +1,18 @@
+// The tokenizer of a run, kept with its weights so that text can go in and come out when the data is gone.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "text/tokenizer.h"
+
+namespace longhaul {
+
+// Copies the files that a tokenizer's spec names (tokenizer.json, or vocab.json and merges.txt) into a run folder, as Hugging
+// Face does. A tokenizer with a name (bytes) has none: train.json has its name. "": nobody named one, nothing is done.
+void keep_tokenizer(const std::string& spec, const std::string& folder);
+
+// The files in the run folder, else what train.json names. Error when the folder says neither, or holds another tokenizer
+// than the one that its data was made with.
+std::unique_ptr<Tokenizer> run_tokenizer(const std::string& folder);
+
+}  // namespace longhaul
