@@ -30,7 +30,7 @@ std::string prompt_text(const GenerateFlags& flags) {
 }
 
 std::vector<int64_t> prompt_tokens(const GenerateFlags& flags, const Tokenizer& tokenizer) {
-  std::vector<int64_t> tokens;
+  std::vector<int64_t> tokens = tokenizer.before_text();
   tokenizer.encode(prompt_text(flags), tokens);
   // A document begins behind an end-of-text token: with nothing before it, one begins.
   if (tokens.empty() && tokenizer.end_of_text() >= 0) tokens.push_back(tokenizer.end_of_text());
