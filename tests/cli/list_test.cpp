@@ -3,6 +3,7 @@
 
 #include <cstdio>
 
+#include "base/error.h"
 #include "base/json.h"
 #include "base/strings.h"
 
@@ -11,7 +12,7 @@ namespace {
 
 std::string output_of(const std::string& arguments) {
   std::string text;
-  FILE* pipe = popen((std::string(LH_PROGRAM) + " list " + arguments + " 2>&1").c_str(), "r");
+  FILE* pipe = popen(str(LH_PROGRAM, " list ", arguments, " 2>&1").c_str(), "r");
   for (int byte; (byte = std::fgetc(pipe)) != EOF;) text += static_cast<char>(byte);
   EXPECT_EQ(pclose(pipe), 0) << text;
   return text;
