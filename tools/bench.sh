@@ -32,7 +32,8 @@ note() { tee -a "$rows"; }
 ours() { "$longhaul" bench "$@" --threads $threads --json | note; }
 rival() { "$python" bench/peers/train.py --threads ${threads//,/ } "$@" | note; }
 
-ours attention --lengths 1k,4k,16k --bias none,cable --skip-eps 0,1e-7 --budget 20
+ours attention --lengths 1k --bias none,cable --skip-eps 0,1e-7 --repeats 30
+ours attention --lengths 4k,16k --bias none,cable --skip-eps 0,1e-7 --repeats 8 --budget 20
 ours attention --lengths 16k --bias none,alibi --skip-eps 1e-7 --longest-mask 1 --budget 20
 ours trained-attention --model "$trained" --data runs/demo/data --lengths 16k --skip-eps 1e-7 --budget 20
 ours norm rotary adamw

@@ -163,6 +163,7 @@ std::function<int()> setup(CLI::App& app) {
       ->check(CLI::PositiveNumber);
   app.footer(
       "With one thread, percentages and ratios are of processor time, which other jobs on the machine do not change.");
+  app.require_subcommand(0, 0);  // any number: CLI11 hands the program's own limit of one down
   for (const auto& [name, entry] : Benches().entries()) {
     CLI::App* sub = app.add_subcommand(name, entry.summary);
     sub->allow_config_extras(false);

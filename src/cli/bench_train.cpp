@@ -77,14 +77,14 @@ class Training {
     tokens_ = at::randint(vocab, {batch * length}, at::kLong);
     targets_ = at::randint(vocab, {batch * length}, at::kLong);
     forward_.step.training = true;
+    forward_.loss_factor = 1.0 / static_cast<double>(sequences_.tokens());
     forward_.recompute = cell["recompute"].get<bool>();
     forward_.skip_eps = cell["skip_eps"].get<double>();
   }
 
   void step() {
     drop_gradients(optimizer_->trainable());
-    Tensor loss = loss_sum(*model_, tokens_, targets_, sequences_, forward_);
-    loss.mul(1.0 / static_cast<double>(sequences_.tokens())).backward();
+    loss_sum(*model_, tokens_, targets_, sequences_, forward_).backward();
     optimizer_->step(gradients_of(optimizer_->trainable()), steps_++, Schedule{});
   }
 

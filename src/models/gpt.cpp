@@ -1,10 +1,9 @@
 // GPT-2 style decoder with any positional encoding (specs/cable.md 3.1; names of the Hugging Face GPT-2, weights [out, in]).
-#include <ATen/ops/embedding.h>
-
 #include <cmath>
 
 #include "models/models.h"
 #include "nn/attention_block.h"
+#include "ops/embedding/embedding.h"
 
 namespace longhaul {
 
@@ -50,7 +49,7 @@ class Gpt : public Model {
   }
 
   Stream embed(const Tensor& tokens, const Plan& plan) const override {
-    Tensor x = at::embedding(embedding_, tokens);
+    Tensor x = embedding_rows(embedding_, tokens);
     if (encoding_->embedding_scale() != 1) x = x * encoding_->embedding_scale();
     Tensor added = encoding_->embed(plan);
     return {added.defined() ? x + added : x, plan.seq, {}};

@@ -192,6 +192,7 @@ double Trainer::accumulate_gradients() {
   int64_t passes = settings_.accumulation();
   ForwardOptions options;
   options.recompute = settings_.recompute;
+  options.loss_factor = 1 / total;
   for (int64_t i = 0; i < passes; ++i) {
     Batch batch = loader_->next();
     where_ = batch.where;
@@ -203,10 +204,10 @@ double Trainer::accumulate_gradients() {
     double value = loss.item<double>();
     if (!std::isfinite(value)) stop_not_finite("loss", value);
     sum += value;
-    at::mul(loss, 1 / total).backward();
+    loss.backward();
   }
   if (passes > 1) where_ = str("the ", passes, " batches that end with ", where_);
-  return sum / total;
+  return sum;
 }
 
 void Trainer::stop_not_finite(const char* what, double value) const {

@@ -123,6 +123,21 @@ TEST_P(LinearCrossEntropyTest, GradientsMatchCentralDifferences) {
       inputs);
 }
 
+// A factor given to the loss is the factor of the loss and of every gradient.
+TEST_P(LinearCrossEntropyTest, FactorScalesLossAndGradients) {
+  const LogitHead plain = head(101, 16);
+  const Tensor x = randn({40, 16}, at::kFloat, 6), targets = at::tensor(some_targets(40, 101), at::kLong);
+  auto run = [&](double given, double applied) {
+    const Tensor leaf = x.clone().requires_grad_(true), weight = plain.weight.clone().requires_grad_(true);
+    const Tensor loss =
+        linear_cross_entropy(leaf, {weight, {}, plain.scale, plain.soft_cap}, targets, -100, given) * applied;
+    loss.backward();
+    return std::vector<Tensor>{loss.detach(), leaf.grad(), weight.grad()};
+  };
+  const auto given = run(0.125, 1), applied = run(1, 0.125);  // a power of two: exact either way
+  for (size_t n = 0; n < given.size(); ++n) EXPECT_TRUE(given[n].equal(applied[n])) << n;
+}
+
 TEST_P(LinearCrossEntropyTest, SameBitsOnAnyThreadCount) {
   const LogitHead plain = head(101, 1);
   const Tensor start = randn({500, 101}, at::kFloat, 5), targets = at::tensor(some_targets(500, 101), at::kLong);

@@ -16,10 +16,14 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::tensor_list;
 
-constexpr int64_t kBlockBytes = 100 << 20;  // of logits; larger blocks make no product faster
+// Of logits. Every block packs the weight anew for its products, which wants few blocks; memory wants small ones.
+constexpr int64_t kBlockBytes = 25 << 20;
 
+// Tokens of a block: blocks of equal size, none larger than that.
 int64_t block_tokens(int64_t tokens, int64_t vocabulary, int64_t element_size) {
-  return std::clamp<int64_t>(kBlockBytes / (vocabulary * element_size), 1, std::max<int64_t>(tokens, 1));
+  const int64_t most = std::max<int64_t>(kBlockBytes / (vocabulary * element_size), 1);
+  const int64_t blocks = std::max<int64_t>((tokens + most - 1) / most, 1);
+  return std::max<int64_t>((tokens + blocks - 1) / blocks, 1);
 }
 
 at::ScalarType sum_type(const Tensor& x) { return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
@@ -58,15 +62,15 @@ struct LossAndGradients {
 };
 
 LossAndGradients loss_and_gradients(const Tensor& x, const LogitHead& head, const Tensor& targets, int64_t ignore_index,
-                                    const Wanted& wanted) {
+                                    double factor, const Wanted& wanted) {
   const int64_t tokens = x.size(0), vocabulary = head.weight.size(0);
   const auto sums = x.options().dtype(sum_type(x)).requires_grad(false);
   const Tensor weight = operand(head.weight, x.scalar_type());
   const int64_t block = block_tokens(tokens, vocabulary, c10::elementSize(sum_type(x)));
   LossAndGradients out;
   out.loss = at::zeros({}, sums.dtype(at::kDouble));
-  if (wanted.x) out.x = at::zeros(x.sizes(), sums);
-  if (wanted.weight) out.weight = at::zeros(weight.sizes(), sums);
+  if (wanted.x) out.x = at::empty(x.sizes(), sums);
+  if (wanted.weight) out.weight = tokens > 0 ? at::empty(weight.sizes(), sums) : at::zeros(weight.sizes(), sums);
   if (wanted.bias) out.bias = at::zeros({vocabulary}, sums);
   const Tensor buffer = at::empty({block, vocabulary}, sums);
   for (int64_t begin = 0; begin < tokens; begin += block) {
@@ -74,12 +78,12 @@ LossAndGradients loss_and_gradients(const Tensor& x, const LogitHead& head, cons
     const Tensor rows = buffer.narrow(0, 0, count), x_block = operand(x.narrow(0, begin, count), x.scalar_type());
     affine_into(rows, x_block, weight, head.bias);
     const RowScores scores =
-        softmax_rows_(rows, head, targets.narrow(0, begin, count), ignore_index, wanted.any(), false);
-    out.loss.sub_(scores.log_prob.sum());
+        softmax_rows_(rows, head, targets.narrow(0, begin, count), ignore_index, wanted.any() ? factor : 0, false);
+    out.loss.sub_(scores.log_prob.sum(), factor);
     if (!wanted.any()) continue;
     const Tensor gradient = operand(rows, x.scalar_type());
     if (wanted.x) product_into(out.x.narrow(0, begin, count), gradient, weight);
-    if (wanted.weight) product_into(out.weight, gradient.t(), x_block, 1);
+    if (wanted.weight) product_into(out.weight, gradient.t(), x_block, begin > 0 ? 1 : 0);
     if (wanted.bias) out.bias.add_(rows.sum(0));
   }
   return out;
@@ -89,10 +93,10 @@ LossAndGradients loss_and_gradients(const Tensor& x, const LogitHead& head, cons
 struct CrossEntropyFunction : torch::autograd::Function<CrossEntropyFunction> {
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight,
                         const std::optional<Tensor>& bias, double scale, double soft_cap, const Tensor& targets,
-                        int64_t ignore_index) {
+                        int64_t ignore_index, double factor) {
     const LogitHead head{weight, bias.value_or(Tensor()), scale, soft_cap};
     const Wanted wanted{x.requires_grad(), weight.requires_grad(), bias && bias->requires_grad()};
-    LossAndGradients out = loss_and_gradients(x, head, targets, ignore_index, wanted);
+    LossAndGradients out = loss_and_gradients(x, head, targets, ignore_index, factor, wanted);
     context->saved_data["x"] = out.x;
     context->saved_data["weight"] = out.weight;
     context->saved_data["bias"] = out.bias;
@@ -103,7 +107,7 @@ struct CrossEntropyFunction : torch::autograd::Function<CrossEntropyFunction> {
   static tensor_list backward(AutogradContext* context, tensor_list grads) {
     check(context->saved_data.count("x") == 1,
           "linear_cross_entropy: a second backward of one loss; its gradients are gone");
-    tensor_list out(7);
+    tensor_list out(8);
     int place = 0;
     for (const char* name : {"x", "weight", "bias"}) {
       Tensor gradient = context->saved_data[name].toTensor();
@@ -119,12 +123,14 @@ bool needs_gradient(const Tensor& tensor) { return tensor.defined() && tensor.re
 
 }  // namespace
 
-Tensor linear_cross_entropy(const Tensor& x, const LogitHead& head, const Tensor& targets, int64_t ignore_index) {
+Tensor linear_cross_entropy(const Tensor& x, const LogitHead& head, const Tensor& targets, int64_t ignore_index,
+                            double factor) {
+  check(factor != 0, "linear_cross_entropy: factor must not be 0");
   check_targets("linear_cross_entropy", x, head, targets, ignore_index);
   const bool any = needs_gradient(x) || needs_gradient(head.weight) || needs_gradient(head.bias);
-  if (!at::GradMode::is_enabled() || !any) return loss_and_gradients(x, head, targets, ignore_index, {}).loss;
+  if (!at::GradMode::is_enabled() || !any) return loss_and_gradients(x, head, targets, ignore_index, factor, {}).loss;
   const auto bias = head.bias.defined() ? std::optional(head.bias) : std::nullopt;
-  return CrossEntropyFunction::apply(x, head.weight, bias, head.scale, head.soft_cap, targets, ignore_index);
+  return CrossEntropyFunction::apply(x, head.weight, bias, head.scale, head.soft_cap, targets, ignore_index, factor);
 }
 
 TokenScores score_targets(const Tensor& x, const LogitHead& head, const Tensor& targets, int64_t ignore_index) {
@@ -140,7 +146,7 @@ TokenScores score_targets(const Tensor& x, const LogitHead& head, const Tensor& 
     const int64_t count = std::min(block, tokens - begin);
     const Tensor rows = buffer.narrow(0, 0, count);
     affine_into(rows, operand(x.narrow(0, begin, count), x.scalar_type()), weight, head.bias);
-    const RowScores scores = softmax_rows_(rows, head, targets.narrow(0, begin, count), ignore_index, false, true);
+    const RowScores scores = softmax_rows_(rows, head, targets.narrow(0, begin, count), ignore_index, 0, true);
     out.log_prob.narrow(0, begin, count).copy_(scores.log_prob);
     out.rank.narrow(0, begin, count).copy_(scores.rank);
   }

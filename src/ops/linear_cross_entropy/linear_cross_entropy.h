@@ -14,10 +14,12 @@ struct LogitHead {
   double soft_cap = 0;  // x -> c tanh(x / c); 0: none
 };
 
-// Sum over tokens of -log softmax(logits)[target]; targets equal to `ignore_index` count nothing. Scalar, differentiable
-// in x, weight and bias. The gradients are formed in the forward pass, chunk by chunk (three GEMMs in all), and scaled in backward.
+// `factor` times the sum over tokens of -log softmax(logits)[target]; targets equal to `ignore_index` count nothing. Scalar,
+// differentiable in x, weight and bias. The gradients are formed in the forward pass, chunk by chunk (three GEMMs in all); a factor
+// given here costs nothing, one applied to the loss costs a pass over them in backward.
 // x [T, C] f32, bf16 or double; targets [T] int64 in [0, V) or ignore_index. Sums in f32 (double for double), the total in double.
-Tensor linear_cross_entropy(const Tensor& x, const LogitHead& head, const Tensor& targets, int64_t ignore_index = -100);
+Tensor linear_cross_entropy(const Tensor& x, const LogitHead& head, const Tensor& targets, int64_t ignore_index = -100,
+                            double factor = 1);
 
 struct TokenScores {
   Tensor log_prob;  // [T] double

@@ -26,7 +26,7 @@ void finish_logits_(const Tensor& rows, const LogitHead& head) {
 }
 
 RowScores softmax_rows_(const Tensor& rows, const LogitHead& head, const Tensor& targets, int64_t ignore_index,
-                        bool gradient, bool rank) {
+                        double gradient, bool rank) {
   if (!fast(rows)) return softmax_rows_aten_(rows, head, targets, ignore_index, gradient, rank);
   RowScores scores;
   scores.log_prob = at::empty({rows.size(0)}, at::kDouble);
@@ -40,7 +40,7 @@ RowScores softmax_rows_(const Tensor& rows, const LogitHead& head, const Tensor&
 }
 
 RowScores softmax_rows_aten_(const Tensor& rows, const LogitHead& head, const Tensor& targets, int64_t ignore_index,
-                             bool gradient, bool rank) {
+                             double gradient, bool rank) {
   finish_logits_aten_(rows, head);
   const Tensor ignored = targets.eq(ignore_index);
   const Tensor index = targets.masked_fill(ignored, 0).unsqueeze(1);
@@ -48,14 +48,14 @@ RowScores softmax_rows_aten_(const Tensor& rows, const LogitHead& head, const Te
   RowScores scores;
   scores.log_prob = (target.to(at::kDouble) - log_sum.to(at::kDouble)).squeeze(1).masked_fill_(ignored, 0);
   if (rank) scores.rank = rows.gt(target).sum(1).masked_fill_(ignored, -1);
-  if (!gradient) return scores;
-  // d/dz of -log softmax(l), l = cap tanh(scale z / cap): (softmax - onehot) scale (1 - (l / cap)^2)
+  if (gradient == 0) return scores;
+  // d/dz of -log softmax(l), l = cap tanh(scale z / cap): (softmax - onehot) scale (1 - (l / cap)^2), times `gradient`
   Tensor slope;
   if (head.soft_cap > 0) slope = rows.div(head.soft_cap).square_().neg_().add_(1);
   rows.sub_(log_sum).exp_();
   rows.scatter_add_(1, index, at::full_like(target, -1));
   if (slope.defined()) rows.mul_(slope);
-  rows.mul_(head.scale).masked_fill_(ignored.unsqueeze(1), 0);
+  rows.mul_(head.scale * gradient).masked_fill_(ignored.unsqueeze(1), 0);
   return scores;
 }
 

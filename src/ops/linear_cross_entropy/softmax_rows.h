@@ -15,13 +15,13 @@ struct RowScores {
 // rows [n, V] f32 or double hold x W^T + bias -> soft_cap(scale rows), in place.
 void finish_logits_(const Tensor& rows, const LogitHead& head);
 
-// rows [n, V] contiguous hold x W^T + bias; targets [n] contiguous. With `gradient` rows hold the loss's derivative by
-// x W^T + bias afterwards, else they are scratch. A NaN in a row makes its score NaN.
+// rows [n, V] contiguous hold x W^T + bias; targets [n] contiguous. Afterwards rows hold `gradient` times the loss's
+// derivative by x W^T + bias; 0: they are scratch. A NaN in a row makes its score NaN.
 RowScores softmax_rows_(const Tensor& rows, const LogitHead& head, const Tensor& targets, int64_t ignore_index,
-                        bool gradient, bool rank);
+                        double gradient, bool rank);
 // The same as ATen operations: double, and devices other than the CPU.
 RowScores softmax_rows_aten_(const Tensor& rows, const LogitHead& head, const Tensor& targets, int64_t ignore_index,
-                             bool gradient, bool rank);
+                             double gradient, bool rank);
 
 // What the CPU's passes work on.
 struct RowTask {
@@ -30,7 +30,7 @@ struct RowTask {
   double scale, soft_cap;
   const int64_t* targets = nullptr;  // [n]
   int64_t ignore_index = 0;
-  bool gradient = false;
+  double gradient = 0;
   double* log_prob = nullptr;  // [n]
   int64_t* rank = nullptr;     // [n] or null
 };

@@ -66,10 +66,10 @@ HWY_INLINE void scale_row(float* row, int64_t count, float factor) {
                          HWY_ATTR { store(hn::Mul(load(row, 0), factors), row); });
 }
 
-// Capped logits -> softmax times the slope of the cap, scale (1 - (logit / cap)^2).
+// Capped logits -> softmax times the slope of the cap, scale (1 - (logit / cap)^2), times the gradient's factor.
 HWY_INLINE void capped_gradient(const RowTask& task, float* row, float largest, float sum) {
   const Floats d;
-  const auto shift = hn::Set(d, largest), factor = hn::Set(d, static_cast<float>(task.scale) / sum);
+  const auto shift = hn::Set(d, largest), factor = hn::Set(d, static_cast<float>(task.scale * task.gradient / sum));
   const auto inverse_cap = hn::Set(d, static_cast<float>(1 / task.soft_cap)), one = hn::Set(d, 1.0f);
   for_vectors(task.vocabulary, [&](const auto& load, const auto& store, int64_t) HWY_ATTR {
     const auto logit = load(row, 0), tanh = hn::Mul(logit, inverse_cap);
@@ -86,7 +86,7 @@ void softmax_rows(const RowTask& task, int64_t begin, int64_t end) {
     if (target == task.ignore_index) {
       task.log_prob[r] = 0;
       if (task.rank) task.rank[r] = -1;
-      if (task.gradient) std::fill_n(row, task.vocabulary, 0.0f);
+      if (task.gradient != 0) std::fill_n(row, task.vocabulary, 0.0f);
       continue;
     }
     const float largest = finish_row(task, row), logit = row[target];
@@ -94,16 +94,16 @@ void softmax_rows(const RowTask& task, int64_t begin, int64_t end) {
     const bool capped = task.soft_cap > 0;
     // Highway's Exp makes 0 of NaN, so a NaN is carried here.
     const float sum =
-        std::isnan(largest) ? largest : sum_exponentials(row, task.vocabulary, largest, task.gradient && !capped);
+        std::isnan(largest) ? largest : sum_exponentials(row, task.vocabulary, largest, task.gradient != 0 && !capped);
     task.log_prob[r] = static_cast<double>(logit) - largest - std::log(static_cast<double>(sum));
-    if (!task.gradient) continue;
+    if (task.gradient == 0) continue;
     if (capped) {
       capped_gradient(task, row, largest, sum);
       const double tanh = logit / task.soft_cap;
-      row[target] -= static_cast<float>(task.scale * (1 - tanh * tanh));
+      row[target] -= static_cast<float>(task.scale * task.gradient * (1 - tanh * tanh));
     } else {
-      scale_row(row, task.vocabulary, static_cast<float>(task.scale) / sum);
-      row[target] -= static_cast<float>(task.scale);
+      scale_row(row, task.vocabulary, static_cast<float>(task.scale * task.gradient / sum));
+      row[target] -= static_cast<float>(task.scale * task.gradient);
     }
   }
 }
