@@ -79,14 +79,18 @@ Tensor forward_whole(const Model& model, const Tensor& tokens, const Sequences& 
 }
 
 // One sequence, layer by layer: only one layer's cache is alive at a time.
-Tensor forward_chunks(const Model& model, const Tensor& tokens, int64_t total, const ForwardOptions& options) {
+Tensor forward_chunks(const Model& model, const Tensor& tokens, const Tensor& positions,
+                      const ForwardOptions& options) {
   const ModelInfo& info = model.info();
+  const int64_t total = tokens.size(0);
   std::vector<Pass> chunks;
   std::vector<Tensor> parts;
   for (int64_t past = 0; past < total; past += options.chunk) {
     int64_t length = std::min(options.chunk, total - past);
+    Sequences chunk = Sequences::chunk(past, length, total);
+    chunk.positions = positions.narrow(0, past, length);
     Pass pass;
-    pass.plan = model.encoding().prepare(Sequences::chunk(past, length, total), options.step);
+    pass.plan = model.encoding().prepare(chunk, options.step);
     pass.step = options.step;
     pass.stats = options.stats;
     pass.skip_eps = options.skip_eps;
@@ -111,29 +115,34 @@ Tensor forward_chunks(const Model& model, const Tensor& tokens, int64_t total, c
 
 Tensor forward(const Model& model, const Tensor& tokens, const Sequences& seq, const ForwardOptions& options) {
   check(tokens.dim() == 1 && tokens.scalar_type() == at::kLong && tokens.size(0) == seq.tokens(),
-        "forward: tokens must be int64 [T] with T = ", seq.tokens(), ", got ", tokens.scalar_type(), " ", tokens.sizes());
+        "forward: tokens must be int64 [T] with T = ", seq.tokens(), ", got ", tokens.scalar_type(), " ",
+        tokens.sizes());
   Traits traits = model.encoding().traits();
   for (int64_t b = 0; b < seq.count(); ++b)
-    check(traits.longest == 0 || seq.total[b] <= traits.longest, "encoding '", model.info().position, "' ends at ", traits.longest,
-          " tokens, asked for ", seq.total[b]);
+    check(traits.longest == 0 || seq.total[b] <= traits.longest, "encoding '", model.info().position, "' ends at ",
+          traits.longest, " tokens, asked for ", seq.total[b]);
   check(!options.caches || (options.chunk == 0 && !at::GradMode::is_enabled() &&
                             static_cast<int64_t>(options.caches->size()) == model.info().layers),
         "forward: caches are for calls without gradients or chunks, one for each of ", model.info().layers, " layers");
   if (options.chunk == 0) return forward_whole(model, tokens, seq, options);
   check(traits.chunk_exact, "encoding '", model.info().position, "' cannot run in chunks: ", traits.note);
-  check(options.hidden == nullptr || seq.count() == 1, "forward: hidden states of chunked calls are captured for one sequence at a time");
+  check(options.hidden == nullptr || seq.count() == 1,
+        "forward: hidden states of chunked calls are captured for one sequence at a time");
   at::NoGradGuard off;
   std::vector<Tensor> rows;
   for (int64_t b = 0; b < seq.count(); ++b) {
     check(seq.past[b] == 0 && seq.total[b] == seq.length(b), "forward: chunked calls take whole sequences");
-    rows.push_back(forward_chunks(model, tokens.narrow(0, seq.offsets[b], seq.length(b)), seq.total[b], options));
+    rows.push_back(forward_chunks(model, tokens.narrow(0, seq.offsets[b], seq.length(b)),
+                                  seq.positions.narrow(0, seq.offsets[b], seq.length(b)), options));
   }
   return rows.size() == 1 ? rows.front() : at::cat(rows);
 }
 
-Tensor loss_sum(const Model& model, const Tensor& tokens, const Tensor& targets, const Sequences& seq, const ForwardOptions& options) {
+Tensor loss_sum(const Model& model, const Tensor& tokens, const Tensor& targets, const Sequences& seq,
+                const ForwardOptions& options) {
   Head head = model.head();
-  return linear_cross_entropy(normalize(forward(model, tokens, seq, options), head.norm), head.logits, targets);
+  return linear_cross_entropy(normalize(forward(model, tokens, seq, options), head.norm), head.logits, targets, -100,
+                              options.loss_factor);
 }
 
 TokenScores score_tokens(const Model& model, const Tensor& tokens, const Tensor& targets, const Sequences& seq,

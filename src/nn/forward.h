@@ -15,6 +15,7 @@ struct LayerReport {
 
 struct ForwardOptions {
   Step step;
+  double loss_factor = 1;  // of loss_sum: 1 / tokens makes it a mean at no cost
   bool recompute = false;  // training: keep only each layer's input and run the layer again in backward
   int64_t chunk = 0;       // inference: each layer takes its tokens in chunks of this many; 0: one pass.
                            // Memory is then [T, C] plus ONE layer's keys and values, whatever the depth
@@ -28,7 +29,7 @@ struct ForwardOptions {
 // tokens [T] int64 -> [T, C], the input of the head's norm. Chunked calls run without gradients, on whole sequences.
 Tensor forward(const Model& model, const Tensor& tokens, const Sequences& seq, const ForwardOptions& options);
 
-// Sum of the cross entropies of `targets` [T] (-100 counts nothing); differentiable.
+// loss_factor times the sum of the cross entropies of `targets` [T] (-100 counts nothing); differentiable.
 Tensor loss_sum(const Model& model, const Tensor& tokens, const Tensor& targets, const Sequences& seq,
                 const ForwardOptions& options);
 

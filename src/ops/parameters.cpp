@@ -47,6 +47,13 @@ Tensor Parameters::add(const std::string& name, const std::vector<int64_t>& shap
   return tensor;
 }
 
+void Parameters::bound(const std::string& name, double low, double high) {
+  check(has(name), "parameter '", name, "' does not exist and cannot be bounded");
+  check(low < high, "parameter '", name, "': wanted bounds low < high, got ", low, " and ", high);
+  Parameter& parameter = parameters_[index_.at(name)];
+  parameter.low = low, parameter.high = high;
+}
+
 void Parameters::tie(const std::string& alias, const std::string& name) {
   check(has(name), "parameter '", alias, "' is tied to '", name, "', which does not exist");
   check(!has(alias) && !aliases_.count(alias), "parameter '", alias, "' is made twice");

@@ -1,6 +1,7 @@
 // The base of every model: an ordered name -> tensor table. Trainer, checkpoints and optimizer work on it; no nn::Module.
 #pragma once
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <string>
 #include <vector>
@@ -23,6 +24,7 @@ struct Parameter {
   std::string name;
   Tensor tensor;          // a leaf; requires_grad when trainable
   bool trainable = true;  // false: saved, never updated (FIRE's init_L)
+  double low = -std::numeric_limits<double>::infinity(), high = std::numeric_limits<double>::infinity();  // see bound()
 };
 
 class Parameters {
@@ -31,6 +33,9 @@ class Parameters {
 
   // Makes and registers a tensor; Error on a name in use.
   Tensor add(const std::string& name, const std::vector<int64_t>& shape, const Init& init, bool trainable = true);
+  // The optimizer brings every element into [low, high] before it steps (so a step may end outside, and users clamp what
+  // they read); gradients are not masked. Kerple's in-place clamp, specs/cable.md section 2.
+  void bound(const std::string& name, double low, double high = std::numeric_limits<double>::infinity());
   // `alias` names the same tensor as `name`: files may hold either, the table and our files hold `name` once.
   void tie(const std::string& alias, const std::string& name);
 

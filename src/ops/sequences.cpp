@@ -19,6 +19,8 @@ Tensor counted_positions(const Sequences& seq) {
 
 }  // namespace
 
+bool Sequences::consecutive() const { return positions.equal(counted_positions(*this)); }
+
 Sequences Sequences::whole(const std::vector<int64_t>& lengths) {
   check(!lengths.empty(), "Sequences::whole: wanted at least one length, got none");
   Sequences seq;

@@ -24,6 +24,9 @@ struct Sequences {
   int64_t tokens() const { return offsets.back(); }                    // T
   int64_t length(int64_t b) const { return offsets[b + 1] - offsets[b]; }
 
+  // Positions are past, past + 1, ... in every sequence: a distance is then a difference of indices.
+  bool consecutive() const;
+
   // Whole sequences of these lengths, nothing before them.
   static Sequences whole(const std::vector<int64_t>& lengths);
   // B whole sequences of T tokens.

@@ -1,6 +1,7 @@
 #include "pos/cable_family.h"
 
 #include <ATen/ops/cat.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/softplus.h>
@@ -35,7 +36,8 @@ Tensor CableFamily::increments(int64_t layer, const Tensor& x) const {
   Tensor h = at::linear(x, layers_[layer].step_weight, layers_[layer].step_bias);
   Tensor a = variant_.relu ? at::relu(h) : at::softplus(h);
   // The first upload multiplies the bias by a float32 sqrt(width) before everything is divided by sqrt(width).
-  if (variant_.scale == CableVariant::Scale::model) a = a * (std::sqrt(static_cast<float>(width_)) / std::sqrt(static_cast<double>(width_)));
+  if (variant_.scale == CableVariant::Scale::model)
+    a = a * (std::sqrt(static_cast<float>(width_)) / std::sqrt(static_cast<double>(width_)));
   return a;
 }
 
@@ -62,6 +64,7 @@ Tensor CableFamily::sums(const Tensor& increments, const AttentionCall& call) co
 Bias CableFamily::bias(int64_t layer, const AttentionCall& call) const {
   Tensor s = sums(increments(layer, call.x), call), g;
   if (variant_.weighted) g = at::softplus(at::linear(call.x, layers_[layer].gain_weight, layers_[layer].gain_bias));
+  if (variant_.rewards) g = g.defined() ? -g : at::full({call.q.size(0), call.q.size(1)}, -1, call.q.options());
   if (kernel_) return SeparableKernel{g, s, KernelFn::neg_log1p_square};
   return SeparableBias{g, s};
 }

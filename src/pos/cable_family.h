@@ -11,11 +11,12 @@ namespace longhaul {
 
 // One row of the spec's table of variants (section 0).
 struct CableVariant {
-  std::string name;        // the value of variant=
-  bool relu;               // increments: ReLU(h); otherwise softplus(h)
-  bool weighted;           // g_i = softplus(s_i); otherwise 1
-  bool smoothed;           // S replaced by causal block means per head
+  std::string name;                              // the value of variant=
+  bool relu;                                     // increments: ReLU(h); otherwise softplus(h)
+  bool weighted;                                 // g_i = softplus(s_i); otherwise 1
+  bool smoothed;                                 // S replaced by causal block means per head
   enum class Scale { head, model, none } scale;  // of q.k: 1/sqrt(head size), 1/sqrt(width), 1
+  bool rewards = false;                          // the bias with the wrong sign
 };
 
 class CableFamily : public Encoding {
@@ -48,7 +49,8 @@ class CableFamily : public Encoding {
 };
 
 // variants.front() is the default of `variant=`.
-std::unique_ptr<Encoding> make_cable(Spec& spec, const std::vector<CableVariant>& variants, bool kernel, const EncodingContext& context);
+std::unique_ptr<Encoding> make_cable(Spec& spec, const std::vector<CableVariant>& variants, bool kernel,
+                                     const EncodingContext& context);
 
 // cable5/7's smoothing: head n of S [T, H] in blocks of floor(sqrt(2)^n) tokens; each full block holds the mean of the block
 // before it (the first holds 0), the tail keeps S. Per sequence. Differentiable.

@@ -7,6 +7,7 @@ namespace longhaul {
 Plan Encoding::prepare(const Sequences& seq, const Step&) const {
   Plan plan;
   plan.seq = seq;
+  plan.consecutive = seq.consecutive();
   return plan;
 }
 
@@ -22,13 +23,18 @@ std::vector<Reading> Encoding::readings(int64_t, const AttentionCall&) const { r
 
 double Encoding::qk_scale(int64_t head_dim) const { return 1.0 / std::sqrt(static_cast<double>(head_dim)); }
 
+Tensor forgotten_by_softmax(const Tensor& x) { return x.detach() + 0 * x; }
+
 Registry<EncodingFactory>& Encodings() {
   static Registry<EncodingFactory> registry("encoding");
   return registry;
 }
 
 std::unique_ptr<Encoding> make_encoding(const std::string& text, const EncodingContext& context) {
-  Spec spec = Spec::parse(text);
+  return make_encoding(Spec::parse(text), context);
+}
+
+std::unique_ptr<Encoding> make_encoding(Spec spec, const EncodingContext& context) {
   auto encoding = Encodings().find(spec.name()).make(spec, context);
   spec.finish();
   return encoding;

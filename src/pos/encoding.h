@@ -25,23 +25,24 @@ struct Step {
 
 // What prepare() worked out once for the whole forward; every layer reads it.
 struct Plan {
-  Sequences seq;      // of this call; seq.positions may have been replaced by the encoding
-  Rotation rotation;  // tables for the [T] tokens of this call; undefined cos: none
-  Tensor row_scale;   // [T] double or undefined: log-n scaling of the logits
-  Tensor extra;       // whatever one encoding wants to keep for its own bias()
+  Sequences seq;            // of this call; seq.positions may have been replaced by the encoding
+  bool consecutive = true;  // what seq.consecutive() says
+  Rotation rotation;        // tables for the [T] tokens of this call; undefined cos: none
+  Tensor row_scale;         // [T] double or undefined: log-n scaling of the logits
+  Tensor extra;             // whatever one encoding wants to keep for its own bias()
 };
 
 // What a layer's attention has in hand. S rows of keys: the call's own tokens in training, a cache's rows otherwise. The
 // spans count those rows. When they have pages, k and v are pools (only attention() and its kin look into them; an attend()
 // that reads keys itself asks without_pages(k, v, *spans)); everything else has its S rows as always.
 struct AttentionCall {
-  Tensor x;  // [T, C] the normalised input of the layer's attention, when reads_input()
-  Tensor q;  // [T, H, D] rotated
-  Tensor k;  // [S, G, D] rotated, all keys so far
-  Tensor v;  // [S, G, D]
+  Tensor x;              // [T, C] the normalised input of the layer's attention, when reads_input()
+  Tensor q;              // [T, H, D] rotated
+  Tensor k;              // [S, G, D] rotated, all keys so far
+  Tensor v;              // [S, G, D]
   Tensor key_positions;  // [S] double: what plan.seq.positions held when each key came
-  Tensor channel;        // [S, H] double or undefined: one number per key and head that the encoding keeps beside a cache
-                         // (Cable's running sums). It fills the rows of this call's tokens, the last of each span, in place
+  Tensor channel;  // [S, H] double or undefined: one number per key and head that the encoding keeps beside a cache
+                   // (Cable's running sums). It fills the rows of this call's tokens, the last of each span, in place
   const Plan* plan = nullptr;
   const AttentionSpans* spans = nullptr;
   AttentionOptions options;  // scale = qk_scale(), causal
@@ -54,25 +55,27 @@ struct Reading {
 };
 
 struct Traits {
-  int64_t longest = 0;           // no position beyond this one exists (learned tables); 0: unlimited
-  bool chunk_exact = true;       // chunked prefill equals one pass
-  bool needs_total = false;      // results depend on the whole length (so chunks must be told it)
-  bool causal_only = true;       // has no bidirectional form
-  std::string note{};            // why, in one line
+  int64_t longest = 0;       // no position beyond this one exists (learned tables); 0: unlimited
+  bool chunk_exact = true;   // chunked prefill equals one pass
+  bool needs_total = false;  // results depend on the whole length (so chunks must be told it)
+  bool causal_only = true;   // has no bidirectional form
+  std::string note{};        // why, in one line
 };
 
 class Encoding {
  public:
   virtual ~Encoding() = default;
-  virtual Plan prepare(const Sequences& seq, const Step& step) const;       // default: the sequences as they are
-  virtual double embedding_scale() const { return 1; }                      // token embeddings are multiplied by it
-  virtual Tensor embed(const Plan& plan) const;                             // [T, C] added to the token embeddings, or undefined
-  virtual Bias bias(int64_t layer, const AttentionCall& call) const;        // default: none
-  virtual Tensor attend(int64_t layer, const AttentionCall& call) const;    // default: attention(q, k, v, bias()); CoPE and DAPE
-                                                                            // replace it: who reads the logits pays for it
-  virtual double qk_scale(int64_t head_dim) const;                          // default 1 / sqrt(head_dim)
-  virtual bool reads_input() const { return false; }                        // wants AttentionCall::x
-  virtual bool key_channel() const { return false; }                        // wants AttentionCall::channel when there is a cache
+  virtual Plan prepare(const Sequences& seq, const Step& step) const;  // default: the sequences as they are
+  virtual double embedding_scale() const { return 1; }                 // token embeddings are multiplied by it
+  virtual Tensor embed(const Plan& plan) const;  // [T, C] added to the token embeddings, or undefined
+  virtual Bias bias(int64_t layer, const AttentionCall& call) const;  // default: none
+  virtual Tensor attend(int64_t layer,
+                        const AttentionCall& call) const;  // default: attention(q, k, v, bias()); CoPE and DAPE
+                                                           // replace it: who reads the logits pays for it
+                                                           // (ops/attention/rewritten_attention.h)
+  virtual double qk_scale(int64_t head_dim) const;         // default 1 / sqrt(head_dim)
+  virtual bool reads_input() const { return false; }       // wants AttentionCall::x
+  virtual bool key_channel() const { return false; }       // wants AttentionCall::channel when there is a cache
   // What is worth watching while training, logged at validations. Default: nothing.
   virtual std::vector<Reading> readings(int64_t layer, const AttentionCall& call) const;
   virtual Traits traits() const { return {}; }
@@ -85,12 +88,17 @@ struct EncodingContext {
   std::string root = "transformer.";                           // for tables outside the layers: root + "wpe.weight"
   std::function<std::string(int64_t layer)> attention_prefix;  // "transformer.h.3.attn."
   Parameters* parameters = nullptr;
-  double init_deviation = 0.02;                                // the GPT init rule's
+  double init_deviation = 0.02;  // the GPT init rule's
 };
+
+// x with a gradient of 0: for what adds the same number to all logits of a row. The softmax forgets it, so its true gradient is
+// 0, where the sum over all pairs would be rounding noise that AdamW blows up to full steps.
+Tensor forgotten_by_softmax(const Tensor& x);
 
 using EncodingFactory = std::function<std::unique_ptr<Encoding>(Spec&, const EncodingContext&)>;
 Registry<EncodingFactory>& Encodings();
 // Parses, makes, and calls spec.finish().
 std::unique_ptr<Encoding> make_encoding(const std::string& spec, const EncodingContext& context);
+std::unique_ptr<Encoding> make_encoding(Spec spec, const EncodingContext& context);
 
 }  // namespace longhaul

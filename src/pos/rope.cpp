@@ -1,11 +1,6 @@
 // Rotary position embedding (Su et al. 2021, arXiv 2104.09864): pair k of each head turns by position * theta^(-2k/dim).
-#include <ATen/ops/arange.h>
-#include <ATen/ops/cos.h>
-#include <ATen/ops/outer.h>
-#include <ATen/ops/pow.h>
-#include <ATen/ops/sin.h>
-
 #include "pos/encoding.h"
+#include "pos/rotation.h"
 
 namespace longhaul {
 
@@ -18,7 +13,8 @@ class Rope : public Encoding {
     theta_ = spec.number("theta", 10000);
     // Upstream fixes the rotary width at 64 whatever the head size (specs/cable.md section 2).
     dim_ = spec.integer("dim", upstream ? 64 : context.head_dim);
-    layout_ = spec.choice("layout", {"interleaved", "half"}, "interleaved") == "half" ? RotaryLayout::half : RotaryLayout::interleaved;
+    layout_ = spec.choice("layout", {"interleaved", "half"}, "interleaved") == "half" ? RotaryLayout::half
+                                                                                      : RotaryLayout::interleaved;
     check(theta_ > 0, "rope: theta must be > 0, got ", theta_);
     check(dim_ >= 2 && dim_ % 2 == 0 && dim_ <= context.head_dim, "rope: dim must be even, in 2..", context.head_dim,
           " (the head size), got ", dim_);
@@ -26,10 +22,7 @@ class Rope : public Encoding {
 
   Plan prepare(const Sequences& seq, const Step& step) const override {
     Plan plan = Encoding::prepare(seq, step);
-    // Angles in double: a float angle is off by 3e-2 at one million tokens.
-    Tensor exponent = at::arange(0, dim_, 2, at::kDouble) / static_cast<double>(dim_);
-    Tensor angle = at::outer(seq.positions, at::pow(theta_, -exponent));
-    plan.rotation = {at::cos(angle).to(dtype_), at::sin(angle).to(dtype_), layout_};
+    plan.rotation = rotary_tables(plan.seq.positions, theta_, dim_, layout_, dtype_);
     return plan;
   }
 
@@ -42,7 +35,8 @@ class Rope : public Encoding {
 
 }  // namespace
 
-LH_REGISTER(Encodings, "rope", "rotary embedding: theta=10000, dim=head size, layout=interleaved|half, variant=upstream (dim 64)",
+LH_REGISTER(Encodings, "rope",
+            "rotary embedding: theta=10000, dim=head size, layout=interleaved|half, variant=upstream (dim 64)",
             [](Spec& spec, const EncodingContext& context) { return std::make_unique<Rope>(spec, context); });
 
 }  // namespace longhaul

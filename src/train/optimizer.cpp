@@ -1,5 +1,6 @@
 #include "train/optimizer.h"
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/zeros_like.h>
 
 #include <cmath>
@@ -18,11 +19,22 @@ Optimizer::Optimizer(const Parameters& parameters, const OptimizerOptions& optio
   }
 }
 
+namespace {
+
+void keep_bounds(const std::vector<Parameter>& parameters) {
+  at::NoGradGuard off;
+  for (const Parameter& p : parameters)
+    if (std::isfinite(p.low) || std::isfinite(p.high)) Tensor(p.tensor).clamp_(p.low, p.high);
+}
+
+}  // namespace
+
 Update Optimizer::step(const std::vector<Tensor>& gradients, int64_t t, const Schedule& schedule) {
   check(gradients.size() == trainable_.size(), "optimizer: wanted ", trainable_.size(), " gradients, got ",
         gradients.size());
   Update update{global_norm(gradients), schedule.lr(t)};
   if (!std::isfinite(update.norm)) return update;
+  keep_bounds(trainable_);
   double scale = options_.clip > 0 ? std::min(1.0, options_.clip / (update.norm + 1e-6)) : 1.0;
   for (bool decay : {true, false}) {
     std::vector<Tensor> parameters, slopes, first, second;

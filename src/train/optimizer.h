@@ -26,7 +26,8 @@ class Optimizer {
  public:
   Optimizer(const Parameters& parameters, const OptimizerOptions& options);
 
-  // Step t (from 0) in the reference's order: clip over all gradients by clip / (norm + 1e-6), set the rate, step.
+  // Step t (from 0) in the reference's order: clip over all gradients by clip / (norm + 1e-6), set the rate, step. Bounded
+  // parameters are brought into their bounds first (Parameters::bound).
   // `gradients` are those of trainable(), in that order; an undefined one leaves its parameter alone.
   // When the norm is not finite nothing is changed: the caller looks at the result.
   Update step(const std::vector<Tensor>& gradients, int64_t t, const Schedule& schedule);

@@ -11,6 +11,9 @@ namespace longhaul::golden {
 struct GptFixtureConfig {
   std::string position;  // our spec, "" when it does not exist here
   int64_t layers, heads, width, block_size, vocab;
+  Json positions = Json::object();  // {"<length>": the positions of sequences so long}; empty: 0, 1, ...
+
+  Sequences sequences(int64_t count, int64_t length) const;
 };
 GptFixtureConfig read_gpt_config(const Json& config, const std::string& where);
 

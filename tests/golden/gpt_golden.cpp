@@ -22,6 +22,7 @@ namespace {
 
 struct Case {
   const Fixture& fixture;
+  const GptFixtureConfig& config;
   Model& model;
   at::ScalarType dtype;
   Report& report;
@@ -40,7 +41,7 @@ Tensor all_logits(const Model& model, const Tensor& tokens, const Sequences& seq
 
 void compare_training_pass(const Case& c) {
   Tensor tokens = c.fixture.at("tokens", at::kLong), targets = c.fixture.at("targets", at::kLong);
-  Sequences seq = Sequences::equal(tokens.size(0), tokens.size(1));
+  Sequences seq = c.config.sequences(tokens.size(0), tokens.size(1));
   Tensor loss = loss_sum(c.model, tokens.flatten(), targets.flatten(), seq, {}) / static_cast<double>(tokens.numel());
   torch::autograd::backward({loss}, {});
   c.report.near(c.mode() + "loss", loss, c.fixture.at("loss"), c.tolerance("loss", at::kDouble).value);
@@ -53,10 +54,13 @@ void compare_training_pass(const Case& c) {
 
   double largest = 0;
   for (const Parameter& p : c.model.parameters().all())
-    if (p.trainable) largest = std::max(largest, c.fixture.at("grad." + fixture_name(c.fixture, p.name), at::kDouble).abs().max().item<double>());
+    if (p.trainable)
+      largest = std::max(
+          largest, c.fixture.at("grad." + fixture_name(c.fixture, p.name), at::kDouble).abs().max().item<double>());
   for (const Parameter& p : c.model.parameters().all())
     if (p.trainable)
-      c.report.near_with_floor(c.mode() + "grad " + p.name, p.tensor.grad(), c.fixture.at("grad." + fixture_name(c.fixture, p.name)),
+      c.report.near_with_floor(c.mode() + "grad " + p.name, p.tensor.grad(),
+                               c.fixture.at("grad." + fixture_name(c.fixture, p.name)),
                                c.tolerance("", at::kFloat).gradient, 1e-4 * largest);
 }
 
@@ -65,7 +69,7 @@ void compare_long(const Case& c, const std::string& prefix) {
   Tensor all = c.fixture.at(prefix + ".tokens", at::kLong);
   int64_t count = all.size(0), length = all.size(1) - 1;
   Tensor tokens = all.narrow(1, 0, length).flatten(), targets = all.narrow(1, 1, length).flatten();
-  Sequences seq = Sequences::equal(count, length);
+  Sequences seq = c.config.sequences(count, length);
   for (int64_t chunk : {0, 37}) {
     if (chunk && !c.model.info().traits.chunk_exact) continue;
     ForwardOptions options;
@@ -75,11 +79,12 @@ void compare_long(const Case& c, const std::string& prefix) {
                   c.tolerance(prefix + ".logits", at::kFloat).value);
   }
   Tensor rows = all_logits(c.model, tokens, seq).view({count, length, -1});
-  c.report.near(c.mode() + prefix + ".logits_at", at::index_select(rows, 1, c.fixture.at(prefix + ".positions", at::kLong)),
+  c.report.near(c.mode() + prefix + ".logits_at",
+                at::index_select(rows, 1, c.fixture.at(prefix + ".positions", at::kLong)),
                 c.fixture.at(prefix + ".logits_at"), c.tolerance(prefix + ".logits", at::kFloat).value);
 }
 
-// layer0.bias / layer0.scores [H, R, T]: read back from the attention weights, with queries and keys of zero for the bias alone.
+// layer0.bias / layer0.scores [H, R, T]: read back from the attention weights; for the bias alone with queries and keys of zero.
 // A softmax forgets a constant per row, so rows are compared relative to their diagonal.
 void compare_layer0(const Case& c, const std::string& what) {
   at::NoGradGuard off;
@@ -88,7 +93,7 @@ void compare_layer0(const Case& c, const std::string& what) {
   Tensor tokens = c.fixture.at("tokens", at::kLong)[0];
   int64_t length = tokens.size(0), heads = c.model.info().heads, size = c.model.info().head_dim;
   const Encoding& encoding = c.model.encoding();
-  Plan plan = encoding.prepare(Sequences::equal(1, length), {});
+  Plan plan = encoding.prepare(c.config.sequences(1, length), {});
   Tensor x = c.model.embed(tokens, plan).x;
   AttentionCall call;
   call.x = normalize(x, {NormKind::layer, at("ln_1.weight"), at("ln_1.bias"), 1e-5});
@@ -98,14 +103,20 @@ void compare_layer0(const Case& c, const std::string& what) {
   call.key_positions = plan.seq.positions;
   call.options.scale = encoding.qk_scale(size);
   call.options.skip_eps = 0;
-  call.v = at::eye(length, x.options()).unsqueeze(1).expand({length, heads, length});
   Tensor qkv = linear(call.x, {at("attn.c_attn.weight"), at("attn.c_attn.bias")});
   if (plan.rotation.cos.defined()) qkv = rotate_heads_(qkv, 2 * heads, size, plan.rotation);
-  Tensor padded = at::constant_pad_nd(qkv.view({length, 3 * heads, size}), {0, length - size});
-  call.q = padded.narrow(1, 0, heads);
-  call.k = padded.narrow(1, heads, heads);
-  if (what == "layer0.bias") call.q = call.k = at::zeros({length, heads, length}, x.options());
-  Tensor weights = encoding.attend(0, call).transpose(0, 1);  // [H, T, T]
+  call.q = qkv.view({length, 3 * heads, size}).narrow(1, 0, heads);
+  call.k = qkv.view({length, 3 * heads, size}).narrow(1, heads, heads);
+  bool alone = what == "layer0.bias";
+  if (alone) call.q = call.k = at::zeros({length, heads, size}, x.options());
+  std::vector<Tensor> columns;  // values that are columns of the unit matrix give the weights of `size` keys at a time
+  Tensor unit = at::constant_pad_nd(at::eye(length, x.options()), {0, (size - length % size) % size});
+  for (const Tensor& some : unit.split(size, 1)) {
+    call.v = some.unsqueeze(1).expand({length, heads, size});
+    columns.push_back(alone ? attention(call.q, call.k, call.v, spans, encoding.bias(0, call), call.options)
+                            : encoding.attend(0, call));
+  }
+  Tensor weights = at::cat(columns, 2).narrow(2, 0, length).transpose(0, 1);  // [H, T, T]
   Tensor relative = at::tril(at::log(weights) - at::log(weights.diagonal(0, 1, 2)).unsqueeze(2));
   Tensor rows = c.fixture.at("layer0.rows", at::kLong), want = c.fixture.at(what, at::kDouble);
   Tensor diagonal = want.gather(2, rows.view({1, -1, 1}).expand({heads, rows.size(0), 1}));
@@ -119,7 +130,7 @@ bool handle(const Fixture& fixture, Report& report) {
   if (config.position.empty()) return false;
   for (at::ScalarType dtype : {at::kDouble, at::kFloat}) {
     auto model = make_fixture_model(fixture, config, dtype);
-    Case c{fixture, *model, dtype, report};
+    Case c{fixture, config, *model, dtype, report};
     compare_training_pass(c);
     for (const std::string& name : fixture.tensors.names())
       if (name.starts_with("long") && name.ends_with(".tokens")) compare_long(c, name.substr(0, name.size() - 7));

@@ -142,9 +142,9 @@ struct Inputs {
       case BiasForm::separable: return SeparableBias{g, s};
       case BiasForm::kernel: return SeparableKernel{g, s};
       case BiasForm::dense:
-        return RowBlockBias{{dense}, [spans = c.ref.spans](const auto& inputs, int64_t b, int64_t i0, int64_t i1) {
-                              const int64_t row = spans.query_offsets[b];
-                              const int64_t keys = spans.key_end[b] - spans.key_begin[b];
+        return RowBlockBias{{dense},
+                            [spans = c.ref.spans](const auto& inputs, int64_t b, int64_t i0, int64_t i1, int64_t keys) {
+                              const int64_t row = spans.query_offsets[static_cast<size_t>(b)];
                               return inputs[0].slice(1, row + i0, row + i1).slice(2, 0, keys);
                             }};
       default: return {};

@@ -146,7 +146,7 @@ TEST(Attention, RefusesWhatDoesNotFit) {
   EXPECT_THROW(attention(q, k, v, spans, SeparableBias{at::ones({6, 4}), at::zeros({6, 4}, at::kDouble)}, options),
                Error);
   EXPECT_THROW(attention(q, k, v, spans, RowBlockBias{}, options), Error);
-  const RowBlockBias wrong{{}, [](const auto&, int64_t, int64_t, int64_t) { return at::zeros({4, 1, 1}); }};
+  const RowBlockBias wrong{{}, [](const auto&, int64_t, int64_t, int64_t, int64_t) { return at::zeros({4, 1, 1}); }};
   EXPECT_THROW(attention(q, k, v, spans, wrong, options), Error);
   AttentionOptions both_ways;
   both_ways.causal = false;

@@ -215,8 +215,11 @@ double AttentionStats::skip_rate() const {
   return all > 0 ? static_cast<double>(none) / static_cast<double>(all) : 0;
 }
 
-Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionSpans& spans, const Bias& bias,
-                 const AttentionOptions& options) {
+std::pair<c10::intrusive_ptr<AttentionProblem>, AttentionTensors> checked_call(const Tensor& q, const Tensor& k,
+                                                                               const Tensor& v,
+                                                                               const AttentionSpans& spans,
+                                                                               const Bias& bias,
+                                                                               const AttentionOptions& options) {
   check_heads(q, k, v);
   check_spans(spans, q.size(0), key_rows(spans, k));
   if (spans.pages) check_pages(spans, k.size(0));
@@ -228,8 +231,15 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Attent
   auto problem = c10::make_intrusive<AttentionProblem>();
   problem->spans = spans;
   problem->options = options;
-  std::vector<Tensor> tensors = {q, k, v};
-  for (const Tensor& t : std::visit(UnpackBias{*problem, q, k}, bias)) tensors.push_back(t);
+  AttentionTensors tensors{q, k, v, std::visit(UnpackBias{*problem, q, k}, bias)};
+  return {problem, tensors};
+}
+
+Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionSpans& spans, const Bias& bias,
+                 const AttentionOptions& options) {
+  const auto [problem, x] = checked_call(q, k, v, spans, bias, options);
+  std::vector<Tensor> tensors = {x.q, x.k, x.v};
+  tensors.insert(tensors.end(), x.bias.begin(), x.bias.end());
   return AttentionFunction::apply(problem, at::TensorList(tensors));
 }
 

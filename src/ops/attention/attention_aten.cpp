@@ -2,13 +2,8 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/abs.h>
-#include <ATen/ops/arange.h>
-#include <ATen/ops/clamp.h>
 #include <ATen/ops/exp.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/index_select.h>
-#include <ATen/ops/log1p.h>
 #include <ATen/ops/logsumexp.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/tanh.h>
@@ -20,19 +15,12 @@
 #include <limits>
 
 #include "base/error.h"
+#include "ops/attention/attention_blocks.h"
 
 namespace longhaul {
 namespace {
 
-// Logits of one block: [H, rows, columns].
-constexpr int64_t kBlockElements = int64_t{1} << 22;
-
-// Queries [r0, r1) of sequence b and the keys [j0, j1) that any of them may see; i0 is the index of the first query.
-struct Block {
-  int64_t b, r0, r1, i0, j0, j1;
-  int64_t rows() const { return r1 - r0; }
-  int64_t columns() const { return j1 - j0; }
-};
+constexpr int64_t kBlockElements = int64_t{1} << 22;  // logits of one block
 
 class Composition {
  public:
@@ -43,23 +31,10 @@ class Composition {
     if (problem.options.row_scale.defined()) row_scale_ = problem.options.row_scale.to(x.q.device(), dtype_);
   }
 
-  template <class Visit>
-  void for_each_block(const Visit& visit) const {
-    for (int64_t b = 0; b < problem_.sequences(); ++b) {
-      const int64_t count = problem_.queries(b), keys = problem_.keys(b), first = problem_.first_query(b);
-      const int64_t step = std::max<int64_t>(1, kBlockElements / std::max<int64_t>(1, heads_ * keys));
-      for (int64_t r0 = std::max<int64_t>(0, -first); r0 < count; r0 += step) {
-        const int64_t r1 = std::min(count, r0 + step), i0 = first + r0;
-        const Block block{b, r0, r1, i0, problem_.first_key(i0), problem_.last_key(b, first + r1)};
-        if (block.columns() > 0) visit(block);
-      }
-    }
-  }
-
   AttentionResult forward() const {
     AttentionResult result{at::zeros(x_.q.sizes(), q_.options()),
                            at::full({heads_, q_.size(0)}, std::numeric_limits<double>::infinity(), q_.options())};
-    for_each_block([&](const Block& block) {
+    for_each_block(problem_, kBlockElements / heads_, [&](const Block& block) {
       const Tensor logits = masked(capped(raw_logits(block)), bias_rows(block, x_.bias), block);
       Tensor lse = at::logsumexp(logits, -1);
       lse = at::where(lse == -std::numeric_limits<double>::infinity(), -lse, lse);
@@ -74,7 +49,7 @@ class Composition {
     AttentionTensors grads{at::zeros_like(q_), at::zeros_like(k_), at::zeros_like(v_), {}};
     for (const Tensor& t : x_.bias) grads.bias.push_back(at::zeros_like(t));
     const Tensor out = result.out.to(dtype_), dout = grad_out.to(dtype_);
-    for_each_block([&](const Block& block) {
+    for_each_block(problem_, kBlockElements / heads_, [&](const Block& block) {
       const Tensor raw = raw_logits(block);
       const Tensor y = capped(raw);
       const Tensor logits = masked(y, bias_rows(block, x_.bias), block);
@@ -139,58 +114,19 @@ class Composition {
     return cap > 0 ? cap * at::tanh(raw / cap) : raw;
   }
 
-  // i - j of the block, [rows, columns] int64.
-  Tensor distances(const Block& block) const {
-    const auto integers = q_.options().dtype(at::kLong);
-    return at::arange(block.i0, block.i0 + block.rows(), integers).unsqueeze(1) -
-           at::arange(block.j0, block.j1, integers).unsqueeze(0);
-  }
   Tensor masked(const Tensor& logits, const Tensor& bias, const Block& block) const {
-    const Tensor sum = bias.defined() ? logits + bias : logits;
-    if (!problem_.options.causal) return sum;
-    const Tensor distance = distances(block);
-    Tensor hidden = distance < 0;
-    if (problem_.options.window > 0) hidden = hidden.logical_or(distance >= problem_.options.window);
-    return sum.masked_fill(hidden, -std::numeric_limits<double>::infinity());
+    const Tensor sum = bias.defined() ? logits + bias : logits, hidden = hidden_keys(problem_, block, q_.device());
+    return hidden.defined() ? sum.masked_fill(hidden, -std::numeric_limits<double>::infinity()) : sum;
   }
-
-  // The bias of the block, [H, rows, columns], through differentiable ops of `tensors`; undefined when there is none.
   Tensor bias_rows(const Block& block, const std::vector<Tensor>& tensors) const {
-    switch (problem_.bias) {
-      case BiasKind::none: return {};
-      case BiasKind::distance: {
-        const Tensor& table = tensors[0];
-        const Tensor index = at::clamp(distances(block), 0, table.size(1) - 1);
-        return at::index_select(table, 1, index.flatten()).view({heads_, block.rows(), block.columns()}).to(dtype_);
-      }
-      case BiasKind::rows:
-        return row_block(problem_, tensors, heads_, block.b, block.r0, block.r1)
-            .slice(2, block.j0, block.j1)
-            .to(dtype_);
-      default: return separable_rows(block, tensors);
-    }
-  }
-  Tensor separable_rows(const Block& block, const std::vector<Tensor>& tensors) const {
-    const int64_t base = problem_.spans.key_begin[block.b];
-    const Tensor& s = tensors[0];
-    const Tensor si = s.slice(0, base + block.i0, base + block.i0 + block.rows()).t();
-    const Tensor sj = s.slice(0, base + block.j0, base + block.j1).t();
-    Tensor u = (si.unsqueeze(2) - sj.unsqueeze(1)).to(dtype_);  // the difference is double, then rounded
-    if (problem_.bias == BiasKind::kernel) {
-      u = -at::log1p(u.square());
-    } else if (!problem_.options.causal) {
-      u = at::where(distances(block) < 0, -at::abs(u), u);
-    }
-    if (tensors.size() < 2) return u;
-    const int64_t row = problem_.spans.query_offsets[block.b];
-    return tensors[1].slice(0, row + block.r0, row + block.r1).t().unsqueeze(2).to(dtype_) * u;
+    return bias_block(problem_, tensors, heads_, block, dtype_);
   }
 
   void add_bias_gradient(const Block& block, const Tensor& dlogits, const std::vector<bool>& needed,
                          std::vector<Tensor>& grads) const {
     if (std::none_of(needed.begin(), needed.end(), [](bool n) { return n; })) return;
     if (problem_.bias == BiasKind::rows) {
-      Tensor grad_rows = at::zeros({heads_, block.rows(), problem_.keys(block.b)}, dlogits.options());
+      Tensor grad_rows = at::zeros({heads_, block.rows(), block.j1}, dlogits.options());
       grad_rows.slice(2, block.j0, block.j1).copy_(dlogits);
       add_row_block_gradient(problem_, x_.bias, needed, block.b, block.r0, block.r1, grad_rows, grads);
       return;
@@ -226,16 +162,6 @@ AttentionTensors attention_aten_backward(const AttentionProblem& problem, const 
   return Composition(problem, x).backward(result, grad_out, needs);
 }
 
-Tensor row_block(const AttentionProblem& problem, const std::vector<Tensor>& inputs, int64_t heads, int64_t b,
-                 int64_t i0, int64_t i1) {
-  const Tensor rows = problem.rows(inputs, b, i0, i1);
-  const std::vector<int64_t> shape = {heads, i1 - i0, problem.keys(b)};
-  check(rows.defined() && rows.sizes() == shape,
-        "attention: rows of the bias must be [H, rows, keys] = ", at::IntArrayRef(shape), ", got ",
-        rows.defined() ? longhaul::str(rows.sizes()) : "an undefined tensor");
-  return rows;
-}
-
 void add_row_block_gradient(const AttentionProblem& problem, const std::vector<Tensor>& inputs,
                             const std::vector<bool>& needed, int64_t b, int64_t i0, int64_t i1, const Tensor& grad_rows,
                             std::vector<Tensor>& grads) {
@@ -246,7 +172,7 @@ void add_row_block_gradient(const AttentionProblem& problem, const std::vector<T
     if (needed[n]) wanted.push_back(leaves.back());
   }
   if (wanted.empty()) return;
-  const Tensor rows = row_block(problem, leaves, grad_rows.size(0), b, i0, i1);
+  const Tensor rows = row_block(problem, leaves, grad_rows.size(0), b, i0, i1, grad_rows.size(2));
   if (!rows.requires_grad()) return;  // these rows read none of the inputs
   const auto found =
       torch::autograd::grad({rows}, wanted, {grad_rows.to(rows.scalar_type())}, std::nullopt, false, true);

@@ -11,12 +11,9 @@ AttentionTensors attention_aten_backward(const AttentionProblem& problem, const 
                                          const AttentionResult& result, const Tensor& grad_out,
                                          const AttentionNeeds& needs);
 
-// Gradients of `inputs` (those with `needed`) through problem.rows() of queries [i0, i1) of sequence b, added to `grads`.
+// Gradients of `inputs` (those with `needed`) through problem.rows() of queries [i0, i1) of sequence b and the first
+// grad_rows.size(2) keys, added to `grads`. grad_rows [H, i1 - i0, keys].
 void add_row_block_gradient(const AttentionProblem& problem, const std::vector<Tensor>& inputs,
                             const std::vector<bool>& needed, int64_t b, int64_t i0, int64_t i1, const Tensor& grad_rows,
                             std::vector<Tensor>& grads);
-// The checked result of problem.rows().
-Tensor row_block(const AttentionProblem& problem, const std::vector<Tensor>& inputs, int64_t heads, int64_t b,
-                 int64_t i0, int64_t i1);
-
 }  // namespace longhaul

@@ -73,7 +73,7 @@ class BackwardPass {
           run(b, n / parts_, n % parts_, {r0, r1, dense, ddense}, scratch);
         });
         if (!ddense.defined()) return;
-        const Tensor grad_rows = ddense.slice(2, 0, call_.problem.keys(b));
+        const Tensor grad_rows = ddense.slice(2, 0, call_.problem.last_key(b, call_.problem.first_query(b) + r1));
         add_row_block_gradient(call_.problem, call_.x.bias, needs_.bias, b, r0, r1, grad_rows, grads_.bias);
       });
     } else {

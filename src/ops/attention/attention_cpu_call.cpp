@@ -7,7 +7,7 @@
 #include <ATen/ops/zeros.h>
 
 #include "base/error.h"
-#include "ops/attention/attention_aten.h"
+#include "ops/attention/attention_blocks.h"
 
 namespace longhaul {
 
@@ -221,7 +221,8 @@ void CpuCall::for_each_row_block(
     for (int64_t r0 = first; r0 < count; r0 += step) {
       const int64_t r1 = std::min(count, r0 + step);
       const Tensor dense = at::zeros({heads, r1 - r0, dense_row(b)}, at::kFloat);
-      dense.slice(2, 0, problem.keys(b)).copy_(row_block(problem, x.bias, heads, b, r0, r1));
+      const int64_t keys = problem.last_key(b, problem.first_query(b) + r1);
+      dense.slice(2, 0, keys).copy_(row_block(problem, x.bias, heads, b, r0, r1, keys));
       visit(b, r0, r1, dense);
     }
   }

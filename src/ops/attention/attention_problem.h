@@ -17,7 +17,7 @@ struct AttentionProblem : torch::CustomClassHolder {
   AttentionOptions options;
   BiasKind bias = BiasKind::none;
   KernelFn kernel = KernelFn::neg_log1p_square;
-  std::function<Tensor(const std::vector<Tensor>& inputs, int64_t b, int64_t i0, int64_t i1)> rows;
+  BiasRows rows;
 
   int64_t sequences() const { return static_cast<int64_t>(spans.key_begin.size()); }
   int64_t queries(int64_t b) const { return spans.query_offsets[b + 1] - spans.query_offsets[b]; }
@@ -52,5 +52,12 @@ struct AttentionNeeds {
   bool q = false, k = false, v = false;
   std::vector<bool> bias;
 };
+
+// Checks a call and sorts its tensors. Error for shapes that do not fit.
+std::pair<c10::intrusive_ptr<AttentionProblem>, AttentionTensors> checked_call(const Tensor& q, const Tensor& k,
+                                                                               const Tensor& v,
+                                                                               const AttentionSpans& spans,
+                                                                               const Bias& bias,
+                                                                               const AttentionOptions& options);
 
 }  // namespace longhaul

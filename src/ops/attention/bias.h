@@ -28,12 +28,14 @@ struct SeparableKernel {
   KernelFn kernel = KernelFn::neg_log1p_square;
 };
 
-// rows(inputs, b, i0, i1) -> [H, i1 - i0, keys of b] on demand, recomputed in backward; never T x T. FIRE.
+// rows(inputs, b, i0, i1, keys) -> [H, i1 - i0, keys] on demand, recomputed in backward; never T x T. FIRE.
 // `inputs` are all tensors that `rows` differentiates through: it must use them and no captured ones.
-// Rows are indices into the call's queries of sequence b.
+// Rows are indices into the call's queries of sequence b; columns are its first `keys` keys, all that these rows may see.
+using BiasRows =
+    std::function<Tensor(const std::vector<Tensor>& inputs, int64_t b, int64_t i0, int64_t i1, int64_t keys)>;
 struct RowBlockBias {
   std::vector<Tensor> inputs;
-  std::function<Tensor(const std::vector<Tensor>& inputs, int64_t b, int64_t i0, int64_t i1)> rows;
+  BiasRows rows;
 };
 
 using Bias = std::variant<std::monostate, DistanceBias, SeparableBias, SeparableKernel, RowBlockBias>;

@@ -1,0 +1,99 @@
+// FIRE (Li et al. 2023, arXiv 2310.04418): an MLP of the relative position, which a logarithm stretches near the query and the
+// query's own position normalises: r = ln(|c d| + 1) / (ln(|c max(i, |Lm L0|)| + 1) + 1e-6), bias = MLP(r), 1 -> hidden -> H.
+#include <ATen/ops/abs.h>
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/log.h>
+#include <ATen/ops/maximum.h>
+#include <ATen/ops/relu.h>
+
+#include <cmath>
+
+#include "pos/distance.h"
+
+namespace longhaul {
+
+namespace {
+
+enum Input { kC, kMultiplier, kLength, kWeight0, kBias0, kWeight2, kBias2 };
+
+// `distance` [R, K] and `query` [R] double -> [H, R, K].
+Tensor fire_rows(const std::vector<Tensor>& in, const Tensor& distance, const Tensor& query) {
+  at::ScalarType dtype = in[kC].scalar_type();
+  Tensor reach = at::maximum(query.to(dtype), at::abs(in[kMultiplier] * in[kLength]));
+  Tensor scale = at::log(at::abs(in[kC] * reach) + 1) + 1e-6;
+  Tensor r = at::log(at::abs(in[kC] * distance.to(dtype)) + 1) / scale.unsqueeze(1);
+  Tensor hidden = at::relu(at::addmm(in[kBias0].unsqueeze(1), in[kWeight0], r.reshape({1, -1})));  // [hidden, R K]
+  return at::addmm(in[kBias2].unsqueeze(1), in[kWeight2], hidden).unflatten(1, distance.sizes());
+}
+
+class Fire : public Encoding {
+ public:
+  Fire(Spec& spec, const EncodingContext& context) {
+    bool upstream = spec.choice("variant", {"standard", "upstream"}, "standard") == "upstream";
+    hidden_ = spec.integer("hidden", 32);
+    double length = static_cast<double>(spec.length("length", 512));
+    bool shared = spec.flag("shared", false);
+    check(hidden_ >= 1, "fire: hidden must be at least 1, got ", hidden_);
+    for (int64_t i = 0; i < context.layers; ++i) {
+      if (shared && i > 0) {
+        layers_.push_back(layers_.front());
+        continue;
+      }
+      layers_.push_back(
+          make_layer(shared ? context.root + "fire." : context.attention_prefix(i), context, upstream, length));
+    }
+  }
+
+  Bias bias(int64_t layer, const AttentionCall& call) const override {
+    return rows(layers_[static_cast<size_t>(layer)], call);
+  }
+
+  Tensor attend(int64_t layer, const AttentionCall& call) const override {
+    std::vector<Tensor> inputs = layers_[static_cast<size_t>(layer)];
+    inputs[kBias2] = forgotten_by_softmax(inputs[kBias2]);
+    return attention(call.q, call.k, call.v, *call.spans, rows(inputs, call), call.options);
+  }
+
+ private:
+  static RowBlockBias rows(const std::vector<Tensor>& inputs, const AttentionCall& call) {
+    RowBlockBias bias;
+    bias.inputs = inputs;
+    bias.rows = [plan = *call.plan, spans = *call.spans, keys_at = call.key_positions](
+                    const std::vector<Tensor>& now, int64_t b, int64_t i0, int64_t i1, int64_t keys) {
+      Tensor query = plan.seq.positions.slice(0, spans.query_offsets[b] + i0, spans.query_offsets[b] + i1);
+      return fire_rows(now, distance_block(plan, spans, keys_at, b, i0, i1, keys), query);
+    };
+    return bias;
+  }
+
+  // Upstream's model-wide init reaches the MLP, which then starts almost flat; the authors' is the framework's default.
+  std::vector<Tensor> make_layer(const std::string& prefix, const EncodingContext& context, bool upstream,
+                                 double length) const {
+    auto init = [&](int64_t fan_in, bool bias) {
+      double reach = 1 / std::sqrt(static_cast<double>(fan_in));
+      if (!upstream) return Init::uniform(-reach, reach);
+      return bias ? Init::zeros() : Init::normal(context.init_deviation);
+    };
+    Parameters& p = *context.parameters;
+    std::vector<Tensor> tensors(kBias2 + 1);
+    tensors[kC] = p.add(prefix + "c", {}, Init::constant(0.1));
+    tensors[kMultiplier] = p.add(prefix + "L_multiplier", {}, Init::constant(1));
+    tensors[kLength] = p.add(prefix + "init_L", {}, Init::constant(length), false);
+    tensors[kWeight0] = p.add(prefix + "mlp_fire.0.weight", {hidden_, 1}, init(1, false));
+    tensors[kBias0] = p.add(prefix + "mlp_fire.0.bias", {hidden_}, init(1, true));
+    tensors[kWeight2] = p.add(prefix + "mlp_fire.2.weight", {context.heads, hidden_}, init(hidden_, false));
+    tensors[kBias2] = p.add(prefix + "mlp_fire.2.bias", {context.heads}, init(hidden_, true));
+    return tensors;
+  }
+
+  int64_t hidden_;
+  std::vector<std::vector<Tensor>> layers_;  // by Input
+};
+
+}  // namespace
+
+LH_REGISTER(Encodings, "fire",
+            "MLP of the normalised log distance: hidden=32, length=512, shared=false, variant=upstream",
+            [](Spec& spec, const EncodingContext& context) { return std::make_unique<Fire>(spec, context); });
+
+}  // namespace longhaul
