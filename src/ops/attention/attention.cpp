@@ -203,6 +203,7 @@ Tensor gather_pages(const Tensor& pool, const PageTable& pages) {
 
 KeyRows without_pages(const Tensor& k, const Tensor& v, const AttentionSpans& spans) {
   if (!spans.pages) return {k, v, spans};
+  check_pages(spans, k.size(0));
   KeyRows rows{gather_pages(k, *spans.pages), gather_pages(v, *spans.pages), spans};
   rows.spans.pages = nullptr;
   return rows;
@@ -223,10 +224,6 @@ std::pair<c10::intrusive_ptr<AttentionProblem>, AttentionTensors> checked_call(c
   check_heads(q, k, v);
   check_spans(spans, q.size(0), key_rows(spans, k));
   if (spans.pages) check_pages(spans, k.size(0));
-  if (spans.pages && !fused(q)) {  // only the fused path looks pages up
-    const KeyRows rows = without_pages(k, v, spans);
-    return attention(q, rows.k, rows.v, rows.spans, bias, options);
-  }
   check_options(options, q.size(0));
   auto problem = c10::make_intrusive<AttentionProblem>();
   problem->spans = spans;
@@ -237,6 +234,10 @@ std::pair<c10::intrusive_ptr<AttentionProblem>, AttentionTensors> checked_call(c
 
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionSpans& spans, const Bias& bias,
                  const AttentionOptions& options) {
+  if (spans.pages && !fused(q)) {  // only the fused path looks pages up
+    const KeyRows rows = without_pages(k, v, spans);
+    return attention(q, rows.k, rows.v, rows.spans, bias, options);
+  }
   const auto [problem, x] = checked_call(q, k, v, spans, bias, options);
   std::vector<Tensor> tensors = {x.q, x.k, x.v};
   tensors.insert(tensors.end(), x.bias.begin(), x.bias.end());
