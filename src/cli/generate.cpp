@@ -131,7 +131,7 @@ int run(GenerateFlags& flags) {
   const std::vector<int64_t> prompt = prompt_tokens(flags, *tokenizer);
   const auto length = static_cast<int64_t>(prompt.size());
   check_fits(*model, *tokenizer, length, options);
-  check(flags.no_cache || model->info().traits.chunk_exact, "generate: encoding '", model->info().position,
+  check(flags.no_cache || model->info().traits.grows(), "generate: encoding '", model->info().position,
         "' cannot go on from kept keys and values (", model->info().traits.note,
         "); --no-cache reads the whole text again for every token");
   const EngineOptions room{.tokens = CachedLogits::room(length, options.max_tokens - 1, options.samples),

@@ -47,7 +47,7 @@ class Session {
 class Engine {
  public:
   // The model must outlive the engine. Memory is taken now and touched as pages are used. Error that names the bytes when the
-  // machine has not got them; Error for an encoding whose past cannot be kept (Traits::chunk_exact).
+  // machine has not got them; Error for an encoding whose past cannot be kept (Traits::grows).
   Engine(const Model& model, const EngineOptions& options);
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;

@@ -60,6 +60,9 @@ struct Traits {
   bool needs_total = false;  // results depend on the whole length (so chunks must be told it)
   bool causal_only = true;   // has no bidirectional form
   std::string note{};        // why, in one line
+
+  // Kept keys stay right when the text grows: a cache can decode.
+  bool grows() const { return chunk_exact && !needs_total; }
 };
 
 class Encoding {

@@ -27,7 +27,7 @@ class EveryCache : public testing::TestWithParam<std::string> {
 TEST_P(EveryCache, DecodingIsRecomputation) {
   const auto model = model_with(GetParam(), at::kDouble);
   const int64_t length = longest(*model);
-  if (!model->info().traits.chunk_exact) {
+  if (!model->info().traits.grows()) {
     EXPECT_TRUE(contains(error_of([&] { Engine(*model, {.tokens = length}); }), "cannot go on from kept keys"));
     return;
   }
@@ -45,7 +45,7 @@ TEST_P(EveryCache, DecodingIsRecomputation) {
 
 TEST_P(EveryCache, GreedyTokensInFloatAreThoseOfRecomputation) {
   const auto model = model_with(GetParam(), at::kFloat);
-  if (!model->info().traits.chunk_exact) return;
+  if (!model->info().traits.grows()) return;
   std::vector<int64_t> text = some_tokens(5);
   Engine engine(*model, {.tokens = longest(*model)});
   Session session = engine.session();
@@ -58,7 +58,7 @@ TEST_P(EveryCache, GreedyTokensInFloatAreThoseOfRecomputation) {
 
 TEST_P(EveryCache, ChunksOfAPromptAreOnePass) {
   const auto model = model_with(GetParam(), at::kDouble);
-  if (!model->info().traits.chunk_exact) return;
+  if (!model->info().traits.grows()) return;
   const std::vector<int64_t> tokens = some_tokens(longest(*model));
   const Tensor whole = recomputed(*model, tokens);
   for (int64_t chunk : {1, 7, 64, 1000}) {
@@ -76,7 +76,7 @@ TEST_P(EveryCache, ChunksOfAPromptAreOnePass) {
 TEST_P(EveryCache, ABatchIsEachAlone) {
   for (at::ScalarType dtype : {at::kDouble, at::kFloat}) {
     const auto model = model_with(GetParam(), dtype);
-    if (!model->info().traits.chunk_exact) return;
+    if (!model->info().traits.grows()) return;
     const double tolerance = dtype == at::kDouble ? 1e-13 : 1e-6;
     const std::vector<int64_t> tokens = some_tokens(longest(*model));
     Engine engine(*model, {.tokens = 4 * 192});
@@ -105,7 +105,8 @@ TEST_P(EveryCache, ABatchIsEachAlone) {
 
 std::vector<std::string> every_spec() {
   std::vector<std::string> specs = Encodings().names();
-  for (const char* more : {"rope:layout=half,dim=4", "cable:variant=nw", "cable:variant=5", "kcable:variant=nw"})
+  for (const char* more : {"rope:layout=half,dim=4", "cable:variant=nw", "cable:variant=5", "kcable:variant=nw", "dape:version=2",
+                           "dape:base=(cable)", "t5:variant=upstream", "kerple:kind=power"})
     specs.push_back(more);
   return specs;
 }

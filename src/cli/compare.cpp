@@ -1,0 +1,189 @@
+// `longhaul compare`: the papers' experiment in one command. Trains every encoding from the same seeds on the same data in the
+// same order, measures all on the same tokens, reports. Each step is an ordinary command, printed before it runs in a process of
+// its own, so that any part can be repeated by hand; what is done already is not done again.
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "cli/command.h"
+#include "pos/encoding.h"
+#include "train/stop_signal.h"
+
+namespace longhaul {
+
+namespace {
+
+struct CompareFlags {
+  CLI::App* app = nullptr;
+  std::string arch = "gpt:mini", positions, data, lengths, tokens, out;
+  int64_t seeds = 1;
+};
+
+struct Run {
+  std::string position, folder;
+  int64_t seed;
+};
+
+constexpr int kInterrupted = 130;  // the shell's code for a command that ^C ended
+
+// "rope:layout=half,dim=4,alibi" -> two specs: a piece that begins with key= belongs to the spec before it.
+std::vector<std::string> position_list(const std::string& text) {
+  std::vector<std::string> specs;
+  int depth = 0;
+  size_t begin = 0;
+  for (size_t i = 0; i <= text.size(); ++i) {
+    if (i < text.size()) depth += (text[i] == '(' || text[i] == '[') - (text[i] == ')' || text[i] == ']');
+    if (i < text.size() && (text[i] != ',' || depth > 0)) continue;
+    std::string piece = text.substr(begin, i - begin);
+    begin = i + 1;
+    size_t mark = piece.find_first_of("=:(");
+    bool goes_on = !specs.empty() && mark != std::string::npos && piece[mark] == '=';
+    if (goes_on)
+      specs.back() += "," + piece;
+    else
+      specs.push_back(piece);
+  }
+  for (std::string& spec : specs) {
+    Spec parsed = Spec::parse(spec);
+    Encodings().find(parsed.name());  // an unknown name is an error before anything is trained
+    spec = parsed.text();
+    check(std::count(specs.begin(), specs.end(), spec) == 1, "--pos: '", spec, "' is named twice");
+  }
+  return specs;
+}
+
+// A spec as part of a folder's name: "dape:base=(cable)" -> "dape-base-cable".
+std::string folder_name(const std::string& spec) {
+  std::string name;
+  for (char c : spec) {
+    bool plain = std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.';
+    if (plain)
+      name += c;
+    else if (!name.empty() && name.back() != '-')
+      name += '-';
+  }
+  while (!name.empty() && name.back() == '-') name.pop_back();
+  return name;
+}
+
+std::vector<Run> runs_of(const CompareFlags& flags) {
+  std::vector<Run> runs;
+  // Seeds outside: after the first round there is a whole, if single, comparison.
+  for (int64_t seed = 1; seed <= flags.seeds; ++seed)
+    for (const std::string& position : position_list(flags.positions)) {
+      std::string folder = path_join(flags.out, str(folder_name(position), "-seed", seed));
+      for (const Run& other : runs)
+        check(other.folder != folder, "--pos: '", other.position, "' and '", position, "' would share the folder ",
+              folder);
+      runs.push_back({position, folder, seed});
+    }
+  return runs;
+}
+
+// Runs this program with these arguments; its exit code. Only the last step's stdout is the comparison's result; the others' goes
+// to stderr.
+int run_longhaul(const std::vector<std::string>& arguments, bool is_result) {
+  std::vector<std::string> words = {"longhaul"};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  log_info(join(words, " "));
+  if (common_flags().dry_run) return 0;
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  if (!is_result) posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
+  pid_t child = 0;
+  int error = ::posix_spawn(&child, "/proc/self/exe", &actions, nullptr, pointers.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  check(error == 0, "compare: cannot start longhaul ", arguments.front(), ": ", std::strerror(error));
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0) check(errno == EINTR, "compare: waiting: ", std::strerror(errno));
+  if (WIFSIGNALED(status)) fail("compare: longhaul ", arguments.front(), " was killed by signal ", WTERMSIG(status));
+  return WEXITSTATUS(status);
+}
+
+std::vector<std::string> train_arguments(const CompareFlags& flags, const Run& run) {
+  std::vector<std::string> arguments = {"train", "--data", flags.data, "--threads",
+                                        std::to_string(common_flags().threads)};
+  if (exists(path_join(run.folder, "train.json")))
+    arguments.insert(arguments.end(), {"--resume", run.folder});
+  else
+    arguments.insert(arguments.end(), {"--arch", flags.arch, "--pos", run.position, "--seed", std::to_string(run.seed),
+                                       "--out", run.folder, "--dtype", common_flags().dtype});
+  for (const std::string& extra : flags.app->remaining()) arguments.push_back(extra);
+  return arguments;
+}
+
+std::vector<std::string> ppl_arguments(const CompareFlags& flags, const std::vector<std::string>& folders) {
+  std::vector<std::string> arguments = {
+      "ppl",       "--model",     join(folders, ","), "--data",    flags.data,
+      "--lengths", flags.lengths, "--seeds",          "--threads", std::to_string(common_flags().threads)};
+  if (!flags.tokens.empty()) arguments.insert(arguments.end(), {"--tokens", flags.tokens});
+  return arguments;
+}
+
+std::vector<std::string> report_arguments(const CompareFlags& flags, const std::vector<std::string>& folders) {
+  std::vector<std::string> arguments = {"report"};
+  arguments.insert(arguments.end(), folders.begin(), folders.end());
+  auto file = [&](const char* flag, const char* name) {
+    arguments.insert(arguments.end(), {flag, path_join(flags.out, name)});
+  };
+  arguments.push_back("--seeds");
+  file("--html", "report.html");
+  file("--markdown", "report.md");
+  file("--csv", "results.csv");
+  file("--json-out", "results.json");
+  if (common_flags().json) arguments.push_back("--json");
+  return arguments;
+}
+
+int compare(const CompareFlags& flags) {
+  check(flags.seeds >= 1, "--seeds: wanted at least 1, got ", flags.seeds);
+  StopSignals signals;
+  std::vector<std::string> folders;
+  for (const Run& run : runs_of(flags)) {
+    folders.push_back(run.folder);
+    int code = run_longhaul(train_arguments(flags, run), false);
+    if (code != 0) return code;
+    if (signals.received().empty()) continue;
+    log_info("stopped by ", signals.received(), "; the same command goes on from there");
+    return kInterrupted;
+  }
+  int code = run_longhaul(ppl_arguments(flags, folders), false);
+  if (code == 0) code = run_longhaul(report_arguments(flags, folders), true);
+  if (code != 0) return code;
+  if (!common_flags().dry_run) log_info("the page: ", path_join(flags.out, "report.html"));
+  return 0;
+}
+
+LH_REGISTER(Commands, "compare",
+            "trains encodings from the same seeds, measures them beyond the training length, reports",
+            [](CLI::App& app) {
+              auto flags = std::make_shared<CompareFlags>();
+              flags->app = &app;
+              app.allow_extras();
+              app.add_option("--pos", flags->positions, "positional encodings, by comma")->required();
+              app.add_option("--arch", flags->arch, "the model, as for `longhaul train`")->capture_default_str();
+              app.add_option("--seeds", flags->seeds, "seeds 1, 2, ... of each")->capture_default_str();
+              app.add_option("--data", flags->data, "packed data set, or a folder of bare shards")->required();
+              app.add_option("--lengths", flags->lengths, "lengths to measure at, in tokens: 512,1k,2k")->required();
+              app.add_option("--tokens", flags->tokens, "targets scored at each length (default: the whole split)");
+              app.add_option("--out", flags->out, "folder of the runs and the report")->required();
+              app.footer("Every other flag goes to `longhaul train` as it is: --seq-len, --steps, --batch, --lr ...");
+              return [flags] { return compare(*flags); };
+            });
+
+}  // namespace
+
+}  // namespace longhaul
