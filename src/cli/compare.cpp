@@ -173,6 +173,7 @@ LH_REGISTER(Commands, "compare",
               auto flags = std::make_shared<CompareFlags>();
               flags->app = &app;
               app.allow_extras();
+              app.fallthrough(false);  // unknown flags are for `train`, not for the program
               app.add_option("--pos", flags->positions, "positional encodings, by comma")->required();
               app.add_option("--arch", flags->arch, "the model, as for `longhaul train`")->capture_default_str();
               app.add_option("--seeds", flags->seeds, "seeds 1, 2, ... of each")->capture_default_str();

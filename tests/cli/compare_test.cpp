@@ -39,7 +39,7 @@ TEST_F(CompareCommand, TrainsMeasuresReportsAndGoesOn) {
       "compare --arch gpt:layers=1,width=16,heads=2 --pos 'rope:layout=half,dim=4,dape:base=(cable)' --seeds 2 --out "
       "zoo";
   ASSERT_EQ(run(command + kSizes), 0) << err_;
-  for (const char* name : {"rope-layout-half-dim-4-seed1", "rope-layout-half-dim-4-seed2", "dape-base-cable-seed1",
+  for (const char* name : {"rope-dim-4-layout-half-seed1", "rope-dim-4-layout-half-seed2", "dape-base-cable-seed1",
                            "dape-base-cable-seed2"})
     EXPECT_TRUE(exists(folder_ / str("zoo/", name, "/model.safetensors"))) << name;
   for (const char* name : {"report.html", "report.md", "results.csv", "results.json"})
