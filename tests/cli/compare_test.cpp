@@ -38,7 +38,7 @@ TEST_F(CompareCommand, TrainsMeasuresReportsAndGoesOn) {
   const std::string command =
       "compare --arch gpt:layers=1,width=16,heads=2 --pos 'rope:layout=half,dim=4,dape:base=(cable)' --seeds 2 --out "
       "zoo";
-  ASSERT_EQ(run(command + kSizes), 0) << err_;
+  ASSERT_EQ(run(str(command, kSizes)), 0) << err_;
   for (const char* name : {"rope-dim-4-layout-half-seed1", "rope-dim-4-layout-half-seed2", "dape-base-cable-seed1",
                            "dape-base-cable-seed2"})
     EXPECT_TRUE(exists(folder_ / str("zoo/", name, "/model.safetensors"))) << name;
@@ -46,17 +46,17 @@ TEST_F(CompareCommand, TrainsMeasuresReportsAndGoesOn) {
     EXPECT_TRUE(exists(folder_ / str("zoo/", name))) << name;
   const std::string weights = read_file(folder_ / "zoo/dape-base-cable-seed2/model.safetensors"),
                     before = read_file(folder_ / "zoo/results.csv");
-  ASSERT_EQ(run(command + kSizes), 0) << err_;  // nothing is left to do
+  ASSERT_EQ(run(str(command, kSizes)), 0) << err_;  // nothing is left to do
   EXPECT_EQ(read_file(folder_ / "zoo/dape-base-cable-seed2/model.safetensors"), weights);
   EXPECT_EQ(read_file(folder_ / "zoo/results.csv"), before);
 }
 
 TEST_F(CompareCommand, SaysWhatIsWrongBeforeItTrains) {
-  EXPECT_EQ(run(std::string("compare --pos rope,cabel --out zoo") + kSizes), 2);
+  EXPECT_EQ(run(str("compare --pos rope,cabel --out zoo", kSizes)), 2);
   EXPECT_TRUE(contains(err_, "cabel") && contains(err_, "cable")) << err_;
-  EXPECT_EQ(run(std::string("compare --pos rope,rope --out zoo") + kSizes), 2);
+  EXPECT_EQ(run(str("compare --pos rope,rope --out zoo", kSizes)), 2);
   EXPECT_TRUE(contains(err_, "named twice")) << err_;
-  EXPECT_EQ(run(std::string("compare --pos rope --out zoo --no-such-flag 3") + kSizes), 2);
+  EXPECT_EQ(run(str("compare --pos rope --out zoo --no-such-flag 3", kSizes)), 2);
   EXPECT_TRUE(contains(err_, "no-such-flag")) << err_;
   EXPECT_FALSE(exists(folder_ / "zoo"));
 }
