@@ -1,20 +1,14 @@
-// The driver of every bench: lists the cells, measures each in a child, holds the rows against the machine's limits and
-// against each other.
-#include "cli/bench.h"
-
-#include <ATen/Context.h>
-#include <ATen/Parallel.h>
+// `longhaul bench`: lists the cells of what was asked for, has each measured (bench/rows.h) and prints the rows as they come.
+#include "bench/bench.h"
 
 #include <algorithm>
 #include <cstdio>
-#include <map>
 
 #include "base/machine.h"
 #include "base/strings.h"
-#include "cli/bench_process.h"
-#include "cli/bench_table.h"
+#include "bench/rows.h"
+#include "bench/table.h"
 #include "cli/command.h"
-#include "version.h"
 
 namespace longhaul {
 
@@ -67,53 +61,6 @@ std::vector<Json> all_cells(const std::vector<Choice>& choices, const Settings& 
   return cells;
 }
 
-// Processor time where both sides have it (one thread): it stays meaningful on a busy machine.
-double time_of(const Json& row) { return row.value("cpu_seconds_min", row.value("seconds_min", 0.0)); }
-
-bool same_work(const Json& a, const Json& b) {
-  for (const char* key : {"bench", "threads", "dtype", "case"}) {
-    if (a.value(key, Json()) != b.value(key, Json())) return false;
-  }
-  return a.contains("case");
-}
-
-void add_ratios(Json& row, const std::vector<Json>& earlier) {
-  Json ratios = Json::object();
-  for (const Json& other : earlier) {
-    if (!other.contains("baseline") || other.contains("error") || !same_work(row, other)) continue;
-    ratios[other["baseline"].get<std::string>()] = std::round(1000 * time_of(other) / time_of(row)) / 1000;
-  }
-  if (!ratios.empty()) row["ratio_to"] = ratios;
-}
-
-// The best rate of the limit's rows with as many threads.
-void add_percent_of_bound(Json& row, const std::vector<Json>& earlier) {
-  const std::string& bound = Benches().find(row["bench"].get<std::string>()).make.bound;
-  std::string key = str(bound == "memory" ? "gbyte" : "gflop", "_per_", row["threads"] == 1 ? "cpu_s" : "s");
-  double best = 0;
-  for (const Json& other : earlier) {
-    if (other["bench"] == bound && other["threads"] == row["threads"]) best = std::max(best, other.value(key, 0.0));
-  }
-  if (best > 0 && row.contains(key)) {
-    row["bound"] = bound;
-    row["percent_of_bound"] = std::round(1000 * row[key].get<double>() / best) / 10;
-  }
-}
-
-Json row_of(const Json& cell, const std::vector<Json>& earlier) {
-  Json row;
-  for (const char* key : {"bench", "peer"}) row[key] = cell[key];
-  row["version"] = cell["peer"] == "longhaul" ? std::string("longhaul " LH_VERSION " ") + LH_COMMIT : torch_version();
-  for (const auto& [key, value] : cell.items()) {
-    if (!row.contains(key)) row[key] = value;  // what the cell is; repeats become those that were measured
-  }
-  row.update(run_cell_in_child(cell));
-  if (row.contains("error")) return row;
-  add_ratios(row, earlier);
-  add_percent_of_bound(row, earlier);
-  return row;
-}
-
 int run(const std::vector<Choice>& choices, const Settings& settings) {
   std::vector<Json> rows;
   BenchTable table;
@@ -123,21 +70,12 @@ int run(const std::vector<Choice>& choices, const Settings& settings) {
       std::printf("%s\n", cell.dump().c_str());
       continue;
     }
-    rows.push_back(row_of(cell, rows));
+    rows.push_back(measured_row(cell, rows));
     failed = failed || rows.back().contains("error");
     std::printf("%s\n", common_flags().json ? rows.back().dump().c_str() : table.line(rows.back()).c_str());
     std::fflush(stdout);
   }
   return failed ? 1 : 0;
-}
-
-// The child's side: measures one cell in this process and prints its keys.
-int run_cell(const std::string& text) {
-  Json cell = parse_json(text, "cell");
-  at::set_num_threads(cell.at("threads").get<int>());
-  at::manual_seed(cell.at("seed").get<uint64_t>());
-  std::printf("%s\n", Benches().find(cell.at("bench").get<std::string>()).make.measure(cell).dump().c_str());
-  return 0;
 }
 
 std::vector<int> default_threads() {
@@ -170,10 +108,13 @@ std::function<int()> setup(CLI::App& app) {
     sub->fallthrough();
     choices->push_back({name, &entry.make, sub, entry.make.options(*sub)});
   }
-  CLI::App* child = app.add_subcommand("cell", "")->group("");  // how this program calls itself (bench_process.h)
+  CLI::App* child = app.add_subcommand("cell", "")->group("");  // how this program calls itself (bench/process.h)
   child->add_option("json", *cell)->required();
   return [settings, choices, child, cell] {
-    if (child->parsed()) return run_cell(*cell);
+    if (child->parsed()) {
+      std::printf("%s\n", measure_here(*cell).dump().c_str());
+      return 0;
+    }
     bool any = std::any_of(choices->begin(), choices->end(), [](const Choice& choice) { return choice.app->parsed(); });
     check(any, "bench: wanted one or more of ", join(Benches().names(), ", "), ", found none");
     return run(*choices, *settings);
@@ -181,11 +122,6 @@ std::function<int()> setup(CLI::App& app) {
 }
 
 }  // namespace
-
-Registry<Bench>& Benches() {
-  static Registry<Bench> registry("bench");
-  return registry;
-}
 
 LH_REGISTER(Commands, "bench",
             "speed and memory of one operation or of a training step, with percent of the machine's limit", setup);

@@ -32,7 +32,7 @@ const std::map<std::string, Names>& allowed() {
                                         {"dist", {"base", "ops"}},
                                         {"models", {"base", "io", "text", "ops", "pos", "methods", "nn"}}};
     Names below = {"base", "io", "text", "data", "journal", "ops", "pos", "methods", "nn", "dist", "models"};
-    for (const char* layer : {"engine", "train", "eval", "serve", "cli"}) {
+    for (const char* layer : {"engine", "train", "eval", "serve", "bench", "cli"}) {
       all[layer] = below;
       below.insert(layer);
     }

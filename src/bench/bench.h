@@ -1,5 +1,5 @@
 // `longhaul bench <what>`: speed and memory of one thing, one row per cell. A bench is one self-registering file,
-// cli/bench_<what>.cpp. Every cell is measured in a process of its own, so that its peak memory is its own.
+// bench/<what>.cpp. Every cell is measured in a process of its own, so that its peak memory is its own.
 #pragma once
 #include <CLI/CLI.hpp>
 #include <cstdint>

@@ -1,4 +1,4 @@
-#include "cli/bench_inputs.h"
+#include "bench/inputs.h"
 
 #include <ATen/ops/empty.h>
 

@@ -9,7 +9,7 @@
 
 #include "base/machine.h"
 #include "base/strings.h"
-#include "cli/bench.h"
+#include "bench/bench.h"
 
 namespace longhaul {
 

@@ -5,8 +5,7 @@
 
 #include "base/machine.h"
 #include "base/strings.h"
-#include "cli/bench.h"
-#include "cli/bench_inputs.h"
+#include "bench/train.h"
 #include "models/models.h"
 #include "nn/forward.h"
 #include "train/optimizer.h"
@@ -14,8 +13,6 @@
 namespace longhaul {
 
 namespace {
-
-constexpr int64_t kVocab = 50304;
 
 struct Settings {
   std::vector<std::string> sizes{"mini"}, positions{"rope", "cable"};
@@ -41,16 +38,6 @@ std::vector<Json> cells(const Settings& settings) {
     }
   }
   return all;
-}
-
-// "rope,cable:variant=nw,eps=1,alibi" -> three specs: a piece that only says key=value goes on with the spec before it.
-std::vector<std::string> split_specs(const std::string& text) {
-  std::vector<std::string> specs;
-  for (const std::string& piece : split(text, ',')) {
-    bool continues = !specs.empty() && piece.find('=') != std::string::npos && piece.find(':') == std::string::npos;
-    continues ? specs.back() += "," + piece : specs.emplace_back(piece);
-  }
-  return specs;
 }
 
 // Matrices and head three times (forward, two products backward), attention on half the square. As in bench/peers/train.py.
@@ -99,12 +86,46 @@ class Training {
   int64_t steps_ = 0;
 };
 
-Json measure_step(const Json& cell) {
+}  // namespace
+
+std::vector<std::string> split_specs(const std::string& text) {
+  std::vector<std::string> specs;
+  for (const std::string& piece : split(text, ',')) {
+    bool continues = !specs.empty() && piece.find('=') != std::string::npos && piece.find(':') == std::string::npos;
+    continues ? specs.back() += "," + piece : specs.emplace_back(piece);
+  }
+  return specs;
+}
+
+void add_sizes_option(CLI::App& app, std::vector<std::string>& sizes) {
+  app.add_option("--size", sizes,
+                 "sizes of the gpt family: mini (6 layers of 384, 6 heads), tiny, small, ... (default: mini)")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"mini", "tiny", "small", "medium", "large"}));
+}
+
+void add_positions_option(CLI::App& app, std::vector<std::string>& positions, const std::string& help) {
+  app.add_option_function<std::string>(
+         "--pos", [&positions](const std::string& text) { positions = split_specs(text); }, help)
+      ->type_name("SPEC,SPEC,...");
+}
+
+void add_batch_option(CLI::App& app, int64_t& batch) {
+  app.add_option("--batch", batch, "sequences of a step")->capture_default_str()->check(CLI::Range(1, 1 << 20));
+}
+
+void add_skip_option(CLI::App& app, double& skip_eps) {
+  app.add_option("--skip-eps", skip_eps, "weight a skipped attention tile may have held; 0: nothing is skipped")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0));
+}
+
+Json measure_training_step(const Json& cell) {
   int64_t length = cell["length"].get<int64_t>(), batch = cell["batch"].get<int64_t>();
   // A step of a tiny model first: code that is loaded at its first use is not memory of the step.
   Training("gpt:layers=1,width=64,heads=1", 64, 16, 1, cell).step();
   PeakWatch watch;
-  Training training("gpt:size=" + cell["shape"].get<std::string>(), kVocab, length, batch, cell);
+  Training training("gpt:size=" + cell["shape"].get<std::string>(), kBenchVocab, length, batch, cell);
   Measurement measured =
       measure([&] { training.step(); }, cell["repeats"].get<int64_t>(), cell["budget"].get<double>());
   measured.tokens = batch * length;
@@ -118,30 +139,21 @@ Json measure_step(const Json& cell) {
   return row;
 }
 
+namespace {
+
 BenchCells setup(CLI::App& app) {
   auto settings = std::make_shared<Settings>();
-  app.add_option("--size", settings->sizes,
-                 "sizes of the gpt family: mini (6 layers of 384, 6 heads), tiny, small, ... (default: mini)")
-      ->delimiter(',')
-      ->check(CLI::IsMember({"mini", "tiny", "small", "medium", "large"}));
-  app.add_option_function<std::string>(
-         "--pos", [settings](const std::string& text) { settings->positions = split_specs(text); },
-         "positional encodings (default: rope,cable)")
-      ->type_name("SPEC,SPEC,...");
+  add_sizes_option(app, settings->sizes);
+  add_positions_option(app, settings->positions, "positional encodings (default: rope,cable)");
   add_lengths_option(app, "--lengths", settings->lengths, "tokens of a sequence (default: 512,2k)");
-  app.add_option("--batch", settings->batch, "sequences of a step")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1 << 20));
-  app.add_option("--skip-eps", settings->skip_eps,
-                 "weight a skipped attention tile may have held; 0: nothing is skipped")
-      ->capture_default_str()
-      ->check(CLI::Range(0.0, 1.0));
+  add_batch_option(app, settings->batch);
+  add_skip_option(app, settings->skip_eps);
   app.add_flag("--recompute", settings->recompute, "keep only each layer's input and run it again in backward");
   return [settings] { return cells(*settings); };
 }
 
 }  // namespace
 
-LH_REGISTER(Benches, "train", "a training step: forward, backward, AdamW", {"gemm", setup, measure_step});
+LH_REGISTER(Benches, "train", "a training step: forward, backward, AdamW", {"gemm", setup, measure_training_step});
 
 }  // namespace longhaul

@@ -1,4 +1,4 @@
-#include "cli/bench_process.h"
+#include "bench/process.h"
 
 #include <fcntl.h>
 #include <spawn.h>

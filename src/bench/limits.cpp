@@ -4,8 +4,8 @@
 #include <ATen/ops/ones.h>
 #include <ATen/ops/sum.h>
 
-#include "cli/bench.h"
-#include "cli/bench_inputs.h"
+#include "bench/bench.h"
+#include "bench/inputs.h"
 
 namespace longhaul {
 

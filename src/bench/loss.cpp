@@ -3,8 +3,8 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/randint.h>
 
-#include "cli/bench.h"
-#include "cli/bench_inputs.h"
+#include "bench/bench.h"
+#include "bench/inputs.h"
 #include "ops/linear_cross_entropy/linear_cross_entropy.h"
 
 namespace longhaul {

@@ -4,7 +4,7 @@
 #include <ATen/ops/empty.h>
 
 #include "base/strings.h"
-#include "cli/bench.h"
+#include "bench/bench.h"
 #include "data/shards.h"
 #include "models/models.h"
 #include "nn/forward.h"

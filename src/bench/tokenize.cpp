@@ -5,7 +5,7 @@
 #include <thread>
 
 #include "base/files.h"
-#include "cli/bench.h"
+#include "bench/bench.h"
 #include "text/tokenizer.h"
 
 namespace longhaul {

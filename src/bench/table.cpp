@@ -1,4 +1,4 @@
-#include "cli/bench_table.h"
+#include "bench/table.h"
 
 #include <cstdio>
 
@@ -9,11 +9,14 @@ namespace longhaul {
 
 namespace {
 
-// The shape, and what a training row says beside it.
+// The shape, and what the row of a model says beside it.
 std::string shape_text(const Json& row) {
   const Json& shape = row["shape"];
-  if (shape.is_string())
-    return str(shape.get<std::string>(), " ", row["pos"].get<std::string>(), " T=", row["length"], " B=", row["batch"]);
+  if (shape.is_string()) {
+    std::string pass = row.contains("pass") ? row["pass"].get<std::string>() + " " : "";
+    return str(pass, shape.get<std::string>(), " ", row["pos"].get<std::string>(), " T=", row["length"],
+               " B=", row["batch"]);
+  }
   std::vector<std::string> parts;
   for (const auto& [key, value] : shape.items()) {
     parts.push_back(str(key, "=", value.is_string() ? value.get<std::string>() : value.dump()));

@@ -9,8 +9,8 @@
 #include <cmath>
 
 #include "base/strings.h"
-#include "cli/bench.h"
-#include "cli/bench_inputs.h"
+#include "bench/bench.h"
+#include "bench/inputs.h"
 #include "ops/attention/attention.h"
 
 namespace longhaul {

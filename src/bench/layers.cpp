@@ -4,8 +4,8 @@
 
 #include <cmath>
 
-#include "cli/bench.h"
-#include "cli/bench_inputs.h"
+#include "bench/bench.h"
+#include "bench/inputs.h"
 #include "ops/adamw/adamw.h"
 #include "ops/norm/norm.h"
 #include "ops/rotary/rotary.h"

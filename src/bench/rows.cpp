@@ -1,0 +1,79 @@
+#include "bench/rows.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/strings.h"
+#include "bench/bench.h"
+#include "bench/process.h"
+#include "version.h"
+
+namespace longhaul {
+
+namespace {
+
+// Processor time where both sides have it (one thread): it stays meaningful on a busy machine.
+double time_of(const Json& row) { return row.value("cpu_seconds_min", row.value("seconds_min", 0.0)); }
+
+bool same_work(const Json& a, const Json& b) {
+  for (const char* key : {"bench", "threads", "dtype", "case"}) {
+    if (a.value(key, Json()) != b.value(key, Json())) return false;
+  }
+  return a.contains("case");
+}
+
+void add_ratios(Json& row, const std::vector<Json>& earlier) {
+  Json ratios = Json::object();
+  for (const Json& other : earlier) {
+    if (!other.contains("baseline") || other.contains("error") || !same_work(row, other)) continue;
+    ratios[other["baseline"].get<std::string>()] = std::round(1000 * time_of(other) / time_of(row)) / 1000;
+  }
+  if (!ratios.empty()) row["ratio_to"] = ratios;
+}
+
+// The best rate of the limit's rows with as many threads.
+void add_percent_of_bound(Json& row, const std::vector<Json>& earlier) {
+  const std::string& bound = Benches().find(row["bench"].get<std::string>()).make.bound;
+  std::string key = str(bound == "memory" ? "gbyte" : "gflop", "_per_", row["threads"] == 1 ? "cpu_s" : "s");
+  double best = 0;
+  for (const Json& other : earlier) {
+    if (other["bench"] == bound && other["threads"] == row["threads"]) best = std::max(best, other.value(key, 0.0));
+  }
+  if (best > 0 && row.contains(key)) {
+    row["bound"] = bound;
+    row["percent_of_bound"] = std::round(1000 * row[key].get<double>() / best) / 10;
+  }
+}
+
+}  // namespace
+
+Registry<Bench>& Benches() {
+  static Registry<Bench> registry("bench");
+  return registry;
+}
+
+Json measured_row(const Json& cell, const std::vector<Json>& earlier) {
+  Json row;
+  for (const char* key : {"bench", "peer"}) row[key] = cell[key];
+  row["version"] = cell["peer"] == "longhaul" ? std::string("longhaul " LH_VERSION " ") + LH_COMMIT : torch_version();
+  for (const auto& [key, value] : cell.items()) {
+    if (!row.contains(key)) row[key] = value;  // what the cell is; repeats become those that were measured
+  }
+  row.update(run_cell_in_child(cell));
+  if (row.contains("error")) return row;
+  add_ratios(row, earlier);
+  add_percent_of_bound(row, earlier);
+  return row;
+}
+
+Json measure_here(const std::string& text) {
+  Json cell = parse_json(text, "cell");
+  at::set_num_threads(cell.at("threads").get<int>());
+  at::manual_seed(cell.at("seed").get<uint64_t>());
+  return Benches().find(cell.at("bench").get<std::string>()).make.measure(cell);
+}
+
+}  // namespace longhaul
