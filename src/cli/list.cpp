@@ -39,12 +39,9 @@ std::string line_of(const Json& row, size_t width) {
 }
 
 Json everything() {
-  return {{"models", rows_of(ModelFamilies())},
-          {"encodings", rows_of(Encodings())},
-          {"tokenizers", rows_of(Tokenizers())},
-          {"ops", rows_of_ops()},
-          {"corpora", rows_of(DocumentFormats())},
-          {"commands", rows_of(Commands())}};
+  return {{"models", rows_of(ModelFamilies())},    {"encodings", rows_of(Encodings())},
+          {"tokenizers", rows_of(Tokenizers())},   {"ops", rows_of_ops()},
+          {"corpora", rows_of(DocumentFormats())}, {"commands", rows_of(Commands())}};
 }
 
 int list(const std::string& what) {
@@ -69,10 +66,11 @@ int list(const std::string& what) {
 
 }  // namespace
 
-LH_REGISTER(Commands, "list", "everything there is: models, encodings, tokenizers, corpora, ops, commands", [](CLI::App& app) {
-  auto what = std::make_shared<std::string>("all");
-  app.add_option("what", *what, "all, models, encodings, tokenizers, corpora, ops or commands");
-  return [what] { return list(*what); };
-});
+LH_REGISTER(Commands, "list", "everything there is: models, encodings, tokenizers, corpora, ops, commands",
+            [](CLI::App& app) {
+              auto what = std::make_shared<std::string>("all");
+              app.add_option("what", *what, "all, models, encodings, tokenizers, corpora, ops or commands");
+              return [what] { return list(*what); };
+            });
 
 }  // namespace longhaul

@@ -65,8 +65,7 @@ int64_t Engine::checked_pages(const Model& model, const EngineOptions& options) 
   const Traits traits = model.encoding().traits();
   check(options.tokens >= 1 && options.chunk >= 1, "engine: wanted room and chunks of at least one token, got ",
         options.tokens, " and ", options.chunk);
-  check(traits.grows(), "encoding '", model.info().position,
-        "' cannot go on from kept keys and values: ", traits.note);
+  check(traits.grows(), "encoding '", model.info().position, "' cannot go on from kept keys and values: ", traits.note);
   const double bytes = static_cast<double>(pages_for(options.tokens)) * static_cast<double>(page_bytes(model));
   const auto available = static_cast<double>(available_memory());
   check(bytes <= available, "a cache of ", with_commas(options.tokens), " tokens takes ", human_bytes(bytes),

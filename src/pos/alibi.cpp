@@ -12,7 +12,8 @@ namespace {
 // The paper's slopes for a power of two: 2^(-8n/H), n = 1..H. Upstream uses this formula for every H.
 std::vector<double> geometric_slopes(int64_t heads) {
   std::vector<double> slopes;
-  for (int64_t n = 1; n <= heads; ++n) slopes.push_back(std::exp2(-8.0 * static_cast<double>(n) / static_cast<double>(heads)));
+  for (int64_t n = 1; n <= heads; ++n)
+    slopes.push_back(std::exp2(-8.0 * static_cast<double>(n) / static_cast<double>(heads)));
   return slopes;
 }
 
@@ -47,7 +48,8 @@ class Alibi : public Encoding {
 
 }  // namespace
 
-LH_REGISTER(Encodings, "alibi", "fixed linear distance penalty per head; variant=upstream: 2^(-8n/H) for every head count",
+LH_REGISTER(Encodings, "alibi",
+            "fixed linear distance penalty per head; variant=upstream: 2^(-8n/H) for every head count",
             [](Spec& spec, const EncodingContext& context) { return std::make_unique<Alibi>(spec, context); });
 
 }  // namespace longhaul

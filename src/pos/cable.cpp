@@ -9,12 +9,12 @@ namespace {
 using Scale = CableVariant::Scale;
 
 const std::vector<CableVariant> kVariants = {
-    {"paper", true, true, false, Scale::head},    // cable6
-    {"nw", false, false, false, Scale::head},     // CABLE_NW; equals the Forgetting Transformer's decay (arXiv 2503.02130)
-    {"5", false, false, true, Scale::head},       // unpublished ablations: block means of S
+    {"paper", true, true, false, Scale::head},  // cable6
+    {"nw", false, false, false, Scale::head},  // CABLE_NW; equals the Forgetting Transformer's decay (arXiv 2503.02130)
+    {"5", false, false, true, Scale::head},    // unpublished ablations: block means of S
     {"7", true, true, true, Scale::head},
-    {"v1a", false, false, false, Scale::model},   // first upload: 1/sqrt(width) instead of 1/sqrt(head size)
-    {"v1b", false, false, false, Scale::none},    // first release: no scaling of q.k at all
+    {"v1a", false, false, false, Scale::model},  // first upload: 1/sqrt(width) instead of 1/sqrt(head size)
+    {"v1b", false, false, false, Scale::none},   // first release: no scaling of q.k at all
 };
 
 }  // namespace

@@ -11,7 +11,8 @@ class Learned : public Encoding {
  public:
   Learned(Spec& spec, const EncodingContext& context) {
     longest_ = spec.length("max", context.trained_length);
-    table_ = context.parameters->add(context.root + "wpe.weight", {longest_, context.width}, Init::normal(context.init_deviation));
+    table_ = context.parameters->add(context.root + "wpe.weight", {longest_, context.width},
+                                     Init::normal(context.init_deviation));
   }
 
   Tensor embed(const Plan& plan) const override {
@@ -21,7 +22,9 @@ class Learned : public Encoding {
     return at::embedding(table_, plan.seq.positions.to(at::kLong));
   }
 
-  Traits traits() const override { return {.longest = longest_, .causal_only = false, .note = "the table ends at the trained length"}; }
+  Traits traits() const override {
+    return {.longest = longest_, .causal_only = false, .note = "the table ends at the trained length"};
+  }
 
  private:
   int64_t longest_;

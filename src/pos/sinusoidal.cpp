@@ -43,7 +43,8 @@ class Sinusoidal : public Encoding {
 
 }  // namespace
 
-LH_REGISTER(Encodings, "sinusoidal", "sines and cosines added to the embeddings: scale=1; variant=upstream: scale 0.1, embeddings as they are",
+LH_REGISTER(Encodings, "sinusoidal",
+            "sines and cosines added to the embeddings: scale=1; variant=upstream: scale 0.1, embeddings as they are",
             [](Spec& spec, const EncodingContext& context) { return std::make_unique<Sinusoidal>(spec, context); });
 
 }  // namespace longhaul

@@ -19,9 +19,9 @@ struct TrainSettings {
   std::string dtype = "f32";  // f32; bf16: f32 parameters, products in bf16; f64: parameters and products
   int64_t vocab = 0;          // 0: the data's
   // The data.
-  std::string data;       // folder of a data set (data/shards.h)
-  std::string tokenizer;  // of bare shards, when named; resolve() fills in that of a packed data set
-  std::string data_hash;  // its content, filled in by resolve()
+  std::string data;            // folder of a data set (data/shards.h)
+  std::string tokenizer;       // of bare shards, when named; resolve() fills in that of a packed data set
+  std::string data_hash;       // its content, filled in by resolve()
   std::string tokenizer_hash;  // filled in by resolve(); "": nobody named the tokenizer
   std::string order = "sequential";
   int64_t seq_len = 1024;                // tokens of one window

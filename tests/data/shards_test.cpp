@@ -107,8 +107,9 @@ TEST_F(ShardsTest, AnEmptySplitIsAbsent) {
 }
 
 TEST_F(ShardsTest, AFolderWithoutManifestSaysWhatToDo) {
-  EXPECT_EQ(error_of([&] { Dataset::open(root_); }),
-            root_ + ": not a data set (no manifest.json, no .npy or .bin named train or val); make one with `longhaul data pack`");
+  EXPECT_EQ(error_of([&] { Dataset::open(root_); }), root_ +
+                                                         ": not a data set (no manifest.json, no .npy or .bin named "
+                                                         "train or val); make one with `longhaul data pack`");
 }
 
 struct Hostile {

@@ -105,8 +105,8 @@ TEST_P(EveryCache, ABatchIsEachAlone) {
 
 std::vector<std::string> every_spec() {
   std::vector<std::string> specs = Encodings().names();
-  for (const char* more : {"rope:layout=half,dim=4", "cable:variant=nw", "cable:variant=5", "kcable:variant=nw", "dape:version=2",
-                           "dape:base=(cable)", "t5:variant=upstream", "kerple:kind=power"})
+  for (const char* more : {"rope:layout=half,dim=4", "cable:variant=nw", "cable:variant=5", "kcable:variant=nw",
+                           "dape:version=2", "dape:base=(cable)", "t5:variant=upstream", "kerple:kind=power"})
     specs.push_back(more);
   return specs;
 }

@@ -26,7 +26,8 @@ const Tensor kH = column({0.5, -1, 2, 0.3}), kS = column({0, 1, -0.5, 0.2});
 void expect_rows(const Tensor& got, const std::vector<std::vector<double>>& want) {
   for (size_t i = 0; i < want.size(); ++i)
     for (size_t j = 0; j < want[i].size(); ++j)
-      EXPECT_NEAR(got[static_cast<int64_t>(i)][static_cast<int64_t>(j)].item<double>(), want[i][j], 6e-7) << i << ", " << j;
+      EXPECT_NEAR(got[static_cast<int64_t>(i)][static_cast<int64_t>(j)].item<double>(), want[i][j], 6e-7)
+          << i << ", " << j;
 }
 
 // g_i f(s_i - s_j) as a matrix.
@@ -38,8 +39,10 @@ Tensor matrix(const Tensor& g, const Tensor& s, bool kernel) {
 TEST(Cable, SpecVectorsOfTheSums) {
   Tensor s = -running_sum(at::softplus(kH), {0, 4});
   expect_rows(s, {{-.974077}, {-1.287339}, {-3.414267}, {-4.268622}});
-  expect_rows(matrix(at::ones_like(s), s, false), {{0}, {-.313262, 0}, {-2.44019, -2.126928, 0}, {-3.294545, -2.981283, -.854355, 0}});
-  expect_rows(matrix(at::ones_like(s), s, true), {{0}, {-.093611, 0}, {-1.939393, -1.70907, 0}, {-2.472668, -2.291327, -.548077, 0}});
+  expect_rows(matrix(at::ones_like(s), s, false),
+              {{0}, {-.313262, 0}, {-2.44019, -2.126928, 0}, {-3.294545, -2.981283, -.854355, 0}});
+  expect_rows(matrix(at::ones_like(s), s, true),
+              {{0}, {-.093611, 0}, {-1.939393, -1.70907, 0}, {-2.472668, -2.291327, -.548077, 0}});
 }
 
 TEST(Cable, SpecVectorsOfThePaper) {
@@ -80,7 +83,8 @@ TEST(Cable, BiasOfTheEncodingIsTheSpecs) {
   call.plan = &plan;
   call.spans = &spans;
   SeparableBias bias = std::get<SeparableBias>(made.encoding->bias(0, call));
-  expect_rows(matrix(bias.g, bias.s, false), {{0}, {0, 0}, {-.948154, -.948154, 0}, {-1.835719, -1.835719, -.239442, 0}});
+  expect_rows(matrix(bias.g, bias.s, false),
+              {{0}, {0, 0}, {-.948154, -.948154, 0}, {-1.835719, -1.835719, -.239442, 0}});
 }
 
 TEST(Cable, UnknownVariantNamesTheKnown) {
@@ -96,7 +100,8 @@ TEST(Cable, UnknownVariantNamesTheKnown) {
 TEST(Cable, BlockMeansByHand) {
   Tensor s = at::tensor({1., 2., 3., 4., 5.}, at::TensorOptions(at::kDouble)).unsqueeze(1).expand({5, 5});
   Tensor got = block_means(s, {0, 5});
-  std::vector<std::vector<double>> by_head = {{0, 1, 2, 3, 4}, {0, 1, 2, 3, 4}, {0, 0, 1.5, 1.5, 5}, {0, 0, 1.5, 1.5, 5}, {0, 0, 0, 0, 5}};
+  std::vector<std::vector<double>> by_head = {
+      {0, 1, 2, 3, 4}, {0, 1, 2, 3, 4}, {0, 0, 1.5, 1.5, 5}, {0, 0, 1.5, 1.5, 5}, {0, 0, 0, 0, 5}};
   expect_rows(got.transpose(0, 1).contiguous(), by_head);
 }
 
@@ -116,7 +121,8 @@ TEST(Alibi, SlopesOfBothRules) {
     ASSERT_EQ(got.size(), want.size());
     for (size_t i = 0; i < want.size(); ++i) EXPECT_NEAR(got[i], want[i], 5e-7);
   };
-  near(slopes("alibi", 12), {.5, .25, .125, .0625, .03125, .015625, .0078125, .00390625, .707107, .353553, .176777, .088388});
+  near(slopes("alibi", 12),
+       {.5, .25, .125, .0625, .03125, .015625, .0078125, .00390625, .707107, .353553, .176777, .088388});
   near(slopes("alibi:variant=upstream", 12),
        {.629961, .39685, .25, .15749, .099213, .0625, .039373, .024803, .015625, .009843, .006201, .003906});
   EXPECT_EQ(slopes("alibi", 8), slopes("alibi:variant=upstream", 8));

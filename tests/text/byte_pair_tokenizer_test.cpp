@@ -34,8 +34,7 @@ TEST(AddedTokens, SpecialOnesAreTextUnlessAskedFor) {
 }
 
 TEST(AddedTokens, TheLeftmostAndThenTheLongestIsFound) {
-  BytePairTokenizer tokenizer =
-      made_up_tokenizer(made_up_json({}, {plain("bc"), plain("ab"), plain("abcd")}));
+  BytePairTokenizer tokenizer = made_up_tokenizer(made_up_json({}, {plain("bc"), plain("ab"), plain("abcd")}));
   EXPECT_EQ(ids_of(tokenizer, "abc"), (Ids{257, 'c'}));
   EXPECT_EQ(ids_of(tokenizer, "abcdbc"), (Ids{258, 256}));
   EXPECT_EQ(ids_of(tokenizer, "aabcd"), (Ids{'a', 258}));
