@@ -1,24 +1,16 @@
 // `longhaul data` as a user meets it: the program, its output, its exit codes.
-#include <sys/wait.h>
-
 #include "data/data_test.h"
 #include "data/shards.h"
+#include "program_test.h"
 
 namespace longhaul {
 namespace {
 
-class DataCommand : public DataTest {
+class DataCommand : public ProgramTest {
  protected:
-  // Runs `longhaul data <arguments>` in the test's folder; stdout and stderr into the members.
-  int run(const std::string& arguments) {
-    std::string line = "cd '" + root_ + "' && '" LH_PROGRAM "' data " + arguments + " > .out 2> .err";
-    int status = std::system(line.c_str());
-    out_ = read_file(at(".out"));
-    err_ = read_file(at(".err"));
-    return WEXITSTATUS(status);
-  }
+  int run(const std::string& arguments) { return ProgramTest::run("data " + arguments); }
+  std::string at(const std::string& name) const { return folder_ / name; }
   void SetUp() override {
-    DataTest::SetUp();
     put(at("tree/a.h"), std::string(3000, 'a'));
     put(at("tree/b.cpp"), std::string(2048, 'b'));
     put(at("tree/c.h"), std::string(2047, 'c'));
@@ -27,7 +19,6 @@ class DataCommand : public DataTest {
     put(at("tree/new/f.h"), std::string(4000, 'f'));
     put(at("lines.jsonl"), "{\"body\":\"" + std::string(2100, 'x') + "\"}\n{\"body\":\"short\"}\n");
   }
-  std::string out_, err_;
 };
 
 TEST_F(DataCommand, PacksWithEveryFlagAndShowsTheResult) {

@@ -1,32 +1,19 @@
 // `longhaul tokenize` as a user meets it.
-#include <sys/wait.h>
-
-#include <cstdlib>
-
-#include "support.h"
+#include "program_test.h"
 #include "text/made_up.h"
 
 namespace longhaul {
 namespace {
 
-class TokenizeCommand : public testing::Test {
+class TokenizeCommand : public ProgramTest {
  protected:
   void SetUp() override {
     SortedJson end = {{"content", "<|endoftext|>"}, {"special", true}};
     write_file(folder_ / "tokenizer.json", made_up_json({{"a", "b"}, {"ab", "c"}}, {end}).dump());
   }
-  // Runs `longhaul tokenize <arguments>` in the folder; stdout and stderr into the members.
   int run(const std::string& arguments, const std::string& input) {
-    write_file(folder_ / ".in", input);
-    std::string line =
-        "cd '" + folder_.path() + "' && '" LH_PROGRAM "' tokenize " + arguments + " < .in > .out 2> .err";
-    int status = std::system(line.c_str());
-    out_ = read_file(folder_ / ".out");
-    err_ = read_file(folder_ / ".err");
-    return WEXITSTATUS(status);
+    return ProgramTest::run("tokenize " + arguments, input);
   }
-  TemporaryFolder folder_;
-  std::string out_, err_;
 };
 
 TEST_F(TokenizeCommand, WritesIdsAndReadsThem) {
@@ -65,11 +52,7 @@ TEST_F(TokenizeCommand, MistakesAreOneLineAndExitCode2) {
       {". --decode --count", "--decode excludes --count"},
       {". --dry-run", "tokenize: --dry-run has no meaning here"},
   };
-  for (const auto& [arguments, message] : cases) {
-    EXPECT_EQ(run(arguments, "1 x"), 2) << arguments;
-    EXPECT_TRUE(contains(err_, message)) << err_;
-    EXPECT_EQ(std::count(err_.begin(), err_.end(), '\n'), 1) << err_;
-  }
+  for (const auto& [arguments, message] : cases) expect_refusal("tokenize " + arguments, message, "1 x");
   EXPECT_EQ(run(". --decode", "259"), 2);
   EXPECT_EQ(err_, "longhaul: tokenizer: ids must be in [0, 259), got 259 at position 0\n");
 }

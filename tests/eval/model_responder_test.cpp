@@ -1,23 +1,19 @@
 // Run directories as subjects: a model whose perplexity is known, neighbours in a batch, chunks, refusals, and the program.
 #include <ATen/core/grad_mode.h>
-#include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
 
-#include "base/files.h"
 #include "base/rng.h"
 #include "data/pack.h"
 #include "eval/responder.h"
 #include "eval/runner.h"
 #include "models/models.h"
-#include "support.h"
+#include "program_test.h"
 
 namespace longhaul {
 namespace {
 
-class ModelResponderTest : public ::testing::Test {
+class ModelResponderTest : public ProgramTest {
  protected:
   // A GPT of two layers over bytes; with `zero`, all its logits are equal.
   std::string model(const std::string& name, const std::string& position, bool zero = false, int64_t trained = 16) {
@@ -61,7 +57,6 @@ class ModelResponderTest : public ::testing::Test {
     for (size_t i = 0; i < a.log_prob.size(); ++i) EXPECT_NEAR(a.log_prob[i], b.log_prob[i], tolerance) << i;
   }
 
-  TemporaryFolder folder_;
   const std::string& root_ = folder_.path();
 };
 
@@ -124,12 +119,12 @@ TEST_F(ModelResponderTest, AFolderWithoutAModelIsOneClearError) {
 
 // The whole way: program, task, model, journal, report's JSON.
 TEST_F(ModelResponderTest, TheProgramReportsTheKnownPerplexityAndResumes) {
-  std::string zero = model("zero", "rope", true), learned = model("learned", "learned"), out = root_ + "/ppl.json";
-  std::string command = std::string(LH_PROGRAM) + " ppl --threads 1 --json --split train --lengths 8,16,32 --data " +
-                        data() + " --model " + zero + "," + learned + " > " + out + " 2> " + root_ + "/errors";
+  std::string zero = model("zero", "rope", true), learned = model("learned", "learned");
+  std::string command =
+      "ppl --threads 1 --json --split train --lengths 8,16,32 --data " + data() + " --model " + zero + "," + learned;
   for (int round = 0; round < 2; ++round) {
-    ASSERT_EQ(std::system(command.c_str()), 0) << read_file(root_ + "/errors");
-    const Json board = read_json(out).at("boards").at(0);
+    ASSERT_EQ(run(command), 0) << err_;
+    const Json board = parse_json(out_, "stdout").at("boards").at(0);
     const Json& results = board.at("models").at(0).at("results");
     for (const char* length : {"8", "16", "32"})
       EXPECT_NEAR(results.at(std::string("perplexity_block_") + length).at("perplexity,none").get<double>(), 257, 1e-3);
@@ -141,10 +136,8 @@ TEST_F(ModelResponderTest, TheProgramReportsTheKnownPerplexityAndResumes) {
   int64_t samples = 0;
   for (const Json& record : read_scored(zero + "/eval")) samples += record.at("kind") == "sample";
   EXPECT_EQ(samples, 576 / 8 + 576 / 16 + 576 / 32);
-  std::string report = std::string(LH_PROGRAM) + " report " + root_ + " --html " + root_ + "/r.html --csv " + root_ +
-                       "/r.csv --plot " + root_ + "/r.png > " + root_ + "/r.md 2> " + root_ + "/errors";
-  ASSERT_EQ(std::system(report.c_str()), 0) << read_file(root_ + "/errors");
-  for (const char* file : {"r.html", "r.csv", "r.md"})
+  ASSERT_EQ(run("report . --html r.html --csv r.csv --plot r.png"), 0) << err_;
+  for (const char* file : {"r.html", "r.csv", ".out"})
     for (const char* name : {"zero", "learned"}) EXPECT_TRUE(contains(read_file(folder_ / file), name)) << file;
   EXPECT_GT(file_size(root_ + "/r.png"), 0);
 }
