@@ -2,6 +2,7 @@
 
 #include <xxhash.h>
 
+#include <array>
 #include <cstdio>
 #include <new>
 
@@ -40,6 +41,20 @@ std::string hash_file(const std::string& path) {
   Hasher hasher;
   hasher.add(MappedFile::open(path)->bytes());
   return hasher.hex();
+}
+
+uint32_t crc32c(std::string_view bytes) {
+  static constexpr auto kTable = [] {
+    std::array<uint32_t, 256> table{};
+    for (uint32_t byte = 0; byte < 256; ++byte) {
+      table[byte] = byte;
+      for (int bit = 0; bit < 8; ++bit) table[byte] = table[byte] >> 1 ^ (table[byte] & 1 ? 0x82f63b78u : 0);
+    }
+    return table;
+  }();
+  uint32_t crc = ~0u;
+  for (char byte : bytes) crc = crc >> 8 ^ kTable[(crc ^ static_cast<unsigned char>(byte)) & 0xff];
+  return ~crc;
 }
 
 }  // namespace longhaul

@@ -1,6 +1,8 @@
-// Content hashes (XXH3, 128 bits, as 32 hex digits): data sets, results, cache keys. Not for security.
+// Content hashes (XXH3, 128 bits, as 32 hex digits): data sets, results, cache keys. Not for security. And the checksum
+// of a foreign format.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,5 +25,8 @@ class Hasher {
 
 std::string hash_hex(std::string_view bytes);
 std::string hash_file(const std::string& path);
+
+// CRC-32C (Castagnoli's polynomial, RFC 3720 appendix B.4), as TFRecord files have it.
+uint32_t crc32c(std::string_view bytes);
 
 }  // namespace longhaul

@@ -95,16 +95,19 @@ void add_watching_flags(TrainFlags& flags) {
   add(flags, "save_every", s.save_every, "steps between checkpoints");
   add(flags, "keep", s.keep, "newest checkpoints kept; 0: all");
   add(flags, "log_every", s.log_every, "steps between printed lines");
+  flags.given["tensorboard"] =
+      flags.app->add_flag("--tensorboard", s.tensorboard, "event files for TensorBoard in the run folder");
 }
 
-// Flags that say something else than the run's own settings. --steps extends, --data may have moved: not these two.
+// Flags that say something else than the run's own settings, but those that may (ResumeChanges).
 void check_no_contradiction(const TrainFlags& flags, const std::string& folder) {
   std::string path = path_join(folder, "train.json");
   check(exists(path), folder, ": not a training run (it has no train.json)");
   Json stored = TrainSettings::from_json(read_json(path), path).json(), asked = flags.settings.json();
   std::vector<std::string> wrong;
   for (const auto& [key, option] : flags.given) {
-    if (option->count() == 0 || key == "steps" || key == "data" || asked.at(key) == stored.at(key)) continue;
+    const bool may_change = key == "steps" || key == "data" || key == "tensorboard";
+    if (option->count() == 0 || may_change || asked.at(key) == stored.at(key)) continue;
     wrong.push_back(str(flag_of(key), " ", asked.at(key).dump(), " (the run has ", stored.at(key).dump(), ")"));
   }
   check(wrong.empty(), "--resume ", folder, ": contradicted by ", join(wrong, ", "));
@@ -194,6 +197,7 @@ int run_train(TrainFlags& flags) {
   ResumeChanges changes;
   changes.steps = flags.given.at("steps")->count() ? settings.steps : 0;
   changes.data = settings.data;
+  changes.tensorboard = settings.tensorboard;
   if (common_flags().dry_run) {
     std::string path = path_join(flags.resume, "train.json");
     return plan_run(changed_settings(TrainSettings::from_json(read_json(path), path), changes));

@@ -103,6 +103,7 @@ Json run_facts(const std::string& folder, Json config) {
   Json facts = Json::object();
   if (settings.contains("seed")) facts["seed"] = settings["seed"];
   settings.erase("seed");
+  settings.erase("tensorboard");  // decides nothing
   config.erase("seed");
   facts["recipe"] = hash_hex(config.dump() + settings.dump());
   return facts;

@@ -3,6 +3,7 @@
 //   tokenizer.json                        the data's, when it is a file (run_tokenizer.h)
 //   config.json, model.safetensors        the newest saved state, so that the folder is itself a model directory
 //   log.jsonl                             one object a step (run_log.h)
+//   events.out.tfevents.*                 the log's scalars for TensorBoard, when asked for
 //   checkpoints/step_000123/              config.json, model.safetensors, optimizer.safetensors, state.json
 //   lock                                  held by the process that trains
 // These names with ".tmp" behind them were being written when a process died, and are removed by the next one. Kill -9 and a

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/strings.h"
 
 namespace longhaul {
 
@@ -34,6 +35,25 @@ void RunLog::append(const Json& object) {
   check(written == static_cast<ssize_t>(line.size()), path_,
         ": cannot write: ", written < 0 ? std::strerror(errno) : "no space left on the device");
   bytes_ += written;
+}
+
+void add_scalars(EventFile& events, const Json& object) {
+  const std::string& kind = object.at("kind").get_ref<const std::string&>();
+  std::vector<EventScalar> scalars;
+  auto add = [&](const char* tag, const char* field) { scalars.push_back({tag, object.at(field).get<double>()}); };
+  if (kind == "step") {
+    add("train/loss", "loss");
+    add("train/gradient_norm", "norm");
+    add("train/learning_rate", "lr");
+    add("train/tokens_per_second", "tok_per_s");
+  } else if (kind == "val") {
+    add("val/loss", "val_loss");
+    add("val/perplexity", "val_perplexity");
+  } else if (kind == "lengths") {
+    for (size_t i = 0; i < object.at("lengths").size(); ++i)
+      scalars.push_back({"perplexity/" + format_length(object["lengths"][i]), object.at("perplexities")[i]});
+  }
+  if (!scalars.empty()) events.add(object.at("step"), scalars);
 }
 
 void RunLog::sync() { check(::fsync(file_) == 0, path_, ": cannot sync: ", std::strerror(errno)); }

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/json.h"
+#include "io/event_file.h"
 
 namespace longhaul {
 
@@ -32,5 +33,9 @@ class RunLog {
   int file_ = -1;
   int64_t bytes_ = 0;
 };
+
+// The scalars of a line of the log, for TensorBoard: train/loss, train/gradient_norm, train/learning_rate,
+// train/tokens_per_second; val/loss, val/perplexity; perplexity/<length>. Lines of other kinds have none.
+void add_scalars(EventFile& events, const Json& object);
 
 }  // namespace longhaul

@@ -48,6 +48,7 @@ void visit_settings(Settings& s, Visitor&& visit) {
   visit("save_every", s.save_every);
   visit("keep", s.keep);
   visit("log_every", s.log_every);
+  visit("tensorboard", s.tensorboard);
 }
 
 struct SettingReader {

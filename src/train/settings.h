@@ -43,6 +43,7 @@ struct TrainSettings {
   int64_t save_every = 250;           // steps between checkpoints
   int64_t keep = 2;                   // newest checkpoints kept; 0: all
   int64_t log_every = 1;              // steps between printed lines; log.jsonl has every step
+  bool tensorboard = false;           // event files in the run folder
 
   // Fills in what was left to the data (hash, vocab, steps, min_lr, val_tokens) and checks everything against it.
   // Error, with the flag's name, for the first setting that cannot be.

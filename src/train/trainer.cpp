@@ -61,6 +61,7 @@ Checkpoint newest_checkpoint(const RunFolder& folder, const TrainSettings& setti
 
 TrainSettings changed_settings(TrainSettings settings, const ResumeChanges& changes) {
   if (!changes.data.empty()) settings.data = changes.data;
+  if (changes.tensorboard) settings.tensorboard = true;
   if (changes.steps == 0 || changes.steps == settings.steps) return settings;
   check(changes.steps > settings.steps, "--steps: the run has ", settings.steps,
         " steps and may be extended, not cut to ", changes.steps);
@@ -157,6 +158,7 @@ TrainOutcome Trainer::run(const StopFn& stop) {
 
 void Trainer::announce() {
   gemm_rate_ = measure_gemm_rate(parameter_dtype(settings_.dtype));
+  if (settings_.tensorboard) events_.emplace(folder_.path(), state_.step + 1);
   int64_t parameters = model_->parameters().count();
   std::string line = str(model_->info().label, ", ", model_->info().position, ": ", with_commas(parameters),
                          " parameters, ", with_commas(settings_.total_batch_tokens), " tokens a step, ",
@@ -304,6 +306,7 @@ void Trainer::save() {
 
 void Trainer::record(const Json& object, const std::string& line) {
   log_.append(object);
+  if (events_) add_scalars(*events_, object);
   if (context_.quiet) return;
   if (context_.json)
     std::printf("%s\n", object.dump().c_str());

@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "io/event_file.h"
 #include "train/checkpoint.h"
 #include "train/run_folder.h"
 #include "train/run_log.h"
@@ -22,8 +24,9 @@ struct RunContext {
 
 // What may differ from the stored settings when a run goes on.
 struct ResumeChanges {
-  int64_t steps = 0;  // more steps than planned (the schedule stretches); 0: as planned
-  std::string data;   // where the data set lies now, with the same content; "": where it was
+  int64_t steps = 0;         // more steps than planned (the schedule stretches); 0: as planned
+  std::string data{};        // where the data set lies now, with the same content; "": where it was
+  bool tensorboard = false;  // event files from here on, even if there were none before
 };
 
 // Error when the changes cut the run short.
@@ -83,6 +86,7 @@ class Trainer {
   TrainState state_;
   std::unique_ptr<Loader> loader_;
   RunLog log_;
+  std::optional<EventFile> events_;
   std::string where_;  // the tokens of the step in progress
   TrainOutcome outcome_;
   double gemm_rate_ = 0;  // FLOP/s

@@ -1,14 +1,10 @@
 // `longhaul compare` end to end on a tiny corpus: trains, measures, reports, resumes; mistakes before any training.
-#include <gtest/gtest.h>
-#include <sys/wait.h>
-
-#include "../support.h"
-#include "base/files.h"
+#include "program_test.h"
 
 namespace longhaul {
 namespace {
 
-class CompareCommand : public testing::Test {
+class CompareCommand : public ProgramTest {
  protected:
   void SetUp() override {
     for (int i = 0; i < 40; ++i) {
@@ -18,16 +14,6 @@ class CompareCommand : public testing::Test {
     }
     ASSERT_EQ(run("data pack --tokenizer bytes --val-every 4 --out data text*.txt"), 0) << err_;
   }
-  int run(const std::string& arguments) {
-    const std::string line =
-        "cd '" + folder_.path() + "' && '" LH_PROGRAM "' " + arguments + " > .out 2> .err < /dev/null";
-    const int status = std::system(line.c_str());
-    out_ = read_file(folder_ / ".out");
-    err_ = read_file(folder_ / ".err");
-    return WEXITSTATUS(status);
-  }
-  TemporaryFolder folder_;
-  std::string out_, err_;
 };
 
 const char* const kSizes =
@@ -38,15 +24,19 @@ TEST_F(CompareCommand, TrainsMeasuresReportsAndGoesOn) {
   const std::string command =
       "compare --arch gpt:layers=1,width=16,heads=2 --pos 'rope:layout=half,dim=4,dape:base=(cable)' --seeds 2 --out "
       "zoo";
-  ASSERT_EQ(run(str(command, kSizes)), 0) << err_;
+  ASSERT_EQ(run(str(command, kSizes, " --tensorboard")), 0) << err_;
   for (const char* name : {"rope-dim-4-layout-half-seed1", "rope-dim-4-layout-half-seed2", "dape-base-cable-seed1",
                            "dape-base-cable-seed2"})
-    EXPECT_TRUE(exists(folder_ / str("zoo/", name, "/model.safetensors"))) << name;
+    for (const char* file : {"/model.safetensors", "/events.out.tfevents."}) {
+      const std::vector<std::string> files = list_files(folder_ / str("zoo/", name));
+      EXPECT_TRUE(std::any_of(files.begin(), files.end(), [&](const auto& path) { return contains(path, file); }))
+          << name << file;
+    }
   for (const char* name : {"report.html", "report.md", "results.csv", "results.json"})
     EXPECT_TRUE(exists(folder_ / str("zoo/", name))) << name;
   const std::string weights = read_file(folder_ / "zoo/dape-base-cable-seed2/model.safetensors"),
                     before = read_file(folder_ / "zoo/results.csv");
-  ASSERT_EQ(run(str(command, kSizes)), 0) << err_;  // nothing is left to do
+  ASSERT_EQ(run(str(command, kSizes, " --tensorboard")), 0) << err_;  // nothing is left to do
   EXPECT_EQ(read_file(folder_ / "zoo/dape-base-cable-seed2/model.safetensors"), weights);
   EXPECT_EQ(read_file(folder_ / "zoo/results.csv"), before);
 }
