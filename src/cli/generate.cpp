@@ -3,6 +3,7 @@
 #include <iostream>
 #include <iterator>
 #include <memory>
+#include <optional>
 
 #include "base/files.h"
 #include "base/log.h"
@@ -51,32 +52,50 @@ void check_fits(const Model& model, const Tokenizer& tokenizer, int64_t prompt, 
         info.position, "' ends at ", with_commas(longest), "; --max-tokens ", longest - prompt + 1, " would do");
 }
 
-// Writes one sample as it comes; the others wait until all before them are complete.
+// Shows the samples in their order: one as it comes, while those behind it wait. JSON: a line as each ends.
 class Printer {
  public:
-  Printer(int64_t samples, bool quiet) : waiting_(static_cast<size_t>(samples)), quiet_(quiet) {}
-  void add(int64_t sample, std::string_view text) {
-    if (quiet_) return;
-    if (sample == 0) {
-      write(text);
-    } else {
-      waiting_[static_cast<size_t>(sample)] += text;
+  Printer(int64_t samples, bool json) : turns_(static_cast<size_t>(samples)), json_(json) {}
+  void add(int64_t number, std::string_view text, const GeneratedText::Sample& sample) {
+    turns_[static_cast<size_t>(number)].waiting += text;
+    if (!sample.finish.empty()) turns_[static_cast<size_t>(number)].ended = sample;
+    for (; current_ < turns_.size(); ++current_) {
+      show(turns_[current_]);
+      if (!turns_[current_].ended) return;
     }
-  }
-  void finish() {
-    if (quiet_) return;
-    write("\n");
-    for (size_t n = 1; n < waiting_.size(); ++n)
-      write("\n--- sample " + std::to_string(n + 1) + "\n" + waiting_[n] + "\n");
   }
 
  private:
+  struct Turn {
+    bool begun = false;
+    std::string waiting;  // text that is not shown yet
+    std::optional<GeneratedText::Sample> ended;
+  };
+  void show(Turn& turn) const {
+    if (json_) {
+      if (turn.ended) write(json_text(json_of(*turn.ended), "generate") + "\n");
+      return;
+    }
+    if (!turn.begun && turns_.size() > 1) write(str("--- sample ", current_ + 1, " of ", turns_.size(), "\n"));
+    turn.begun = true;
+    write(turn.waiting);
+    turn.waiting.clear();
+    if (turn.ended) write("\n");
+  }
+  Json json_of(const GeneratedText::Sample& sample) const {
+    return {{"kind", "sample"},
+            {"sample", current_ + 1},
+            {"text", sample.text},
+            {"finish", sample.finish},
+            {"tokens", sample.tokens}};
+  }
   static void write(std::string_view text) {
     std::fwrite(text.data(), 1, text.size(), stdout);
     std::fflush(stdout);
   }
-  std::vector<std::string> waiting_;
-  bool quiet_;
+  std::vector<Turn> turns_;
+  size_t current_ = 0;
+  bool json_;
 };
 
 struct Figures {
@@ -91,17 +110,12 @@ Figures figures_of(const GeneratedTokens& tokens, int64_t prompt, int64_t cache_
   return figures;
 }
 
-void print_json(const GenerateFlags& flags, const GeneratedText& result, const Figures& figures) {
-  Json samples = Json::array();
-  for (size_t n = 0; n < result.samples.size(); ++n) {
-    samples.push_back({{"text", result.samples[n].text},
-                       {"finish", result.samples[n].finish},
-                       {"tokens", result.tokens.samples[n].size()}});
-  }
-  const Json json = {{"model", flags.model},
+void print_json(const GenerateFlags& flags, const Figures& figures) {
+  const Json json = {{"kind", "figures"},
+                     {"model", flags.model},
                      {"seed", flags.options.seed},
                      {"prompt_tokens", figures.prompt},
-                     {"samples", samples},
+                     {"tokens", figures.generated},
                      {"prompt_tokens_per_second", figures.prompt_rate},
                      {"decode_tokens_per_second", figures.decode_rate},
                      {"cache_bytes", figures.cache_bytes}};
@@ -149,11 +163,11 @@ int run(GenerateFlags& flags) {
   else
     source = std::make_unique<RecomputedLogits>(*model);
   Printer printer(options.samples, common_flags().json);
-  const GeneratedText result = generate_text(*source, *tokenizer, prompt, options,
-                                             [&](int64_t n, std::string_view text) { printer.add(n, text); });
-  printer.finish();
+  const GeneratedText result = generate_text(
+      *source, *tokenizer, prompt, options,
+      [&](int64_t number, std::string_view text, const auto& sample) { printer.add(number, text, sample); });
   const Figures figures = figures_of(result.tokens, length, cache_bytes);
-  if (common_flags().json) print_json(flags, result, figures);
+  if (common_flags().json) print_json(flags, figures);
   log_figures(figures, engine != nullptr);
   return 0;
 }
@@ -166,7 +180,7 @@ std::function<int()> set_up(CLI::App& app) {
   auto* prompt = app.add_option("--prompt", flags->prompt, "text to continue (empty: the beginning of a text)");
   app.add_option("--prompt-file", flags->prompt_file, "file that holds it; -: standard input")->excludes(prompt);
   app.add_option("--max-tokens", flags->max_tokens, "tokens of a continuation at most")->capture_default_str();
-  app.add_option("--samples", flags->options.samples, "continuations of the prompt, decoded together")
+  app.add_option("--samples", flags->options.samples, "continuations of the prompt: decoded together, shown in order")
       ->capture_default_str();
   app.add_option("--temperature", sampler.temperature, "logits are divided by it; 0: always the likeliest token")
       ->capture_default_str();

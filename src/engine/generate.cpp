@@ -29,6 +29,7 @@ class TextSample {
     if (end_of_text || last) sample_.finish = end_of_text ? "end_of_text" : "length";
     if (stops_.found()) sample_.finish = "stop";
     sample_.text += text;
+    ++sample_.tokens;
     return text;
   }
   bool ended() const { return !sample_.finish.empty(); }
@@ -97,7 +98,7 @@ GeneratedText generate_text(LogitSource& source, const Tokenizer& tokenizer, std
   result.tokens = generate_tokens(source, prompt, options, [&](int64_t n, int64_t token) {
     TextSample& sample = samples[static_cast<size_t>(n)];
     const std::string text = sample.push(token);
-    if (!text.empty()) on_text(n, text);
+    if (!text.empty() || sample.ended()) on_text(n, text, sample.sample());
     return !sample.ended();
   });
   for (const TextSample& sample : samples) result.samples.push_back(sample.sample());

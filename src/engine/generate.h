@@ -36,14 +36,17 @@ GeneratedTokens generate_tokens(LogitSource& source, std::span<const int64_t> pr
 struct GeneratedText {
   struct Sample {
     std::string text;    // UTF-8: whole characters, U+FFFD for bytes that are none
-    std::string finish;  // "length", "stop" (a stop string), "end_of_text" (the tokenizer's token)
+    std::string finish;  // "length", "stop" (a stop string), "end_of_text" (the tokenizer's token); "": it goes on
+    int64_t tokens = 0;  // with those that made the stop string, and the end-of-text token
   };
   std::vector<Sample> samples;
-  GeneratedTokens tokens;  // with those that made the stop string, and the end-of-text token
+  GeneratedTokens tokens;
 };
 
-// Told every piece of text when it is certain; the pieces of a sample, joined, are its text. Ids are the tokenizer's.
-using OnText = std::function<void(int64_t sample, std::string_view text)>;
+// Told every piece of text when it is certain, and the end of every sample (with an empty piece when nothing was left
+// to say); the pieces of a sample, joined, are its text. `sample` is what there is of it by then.
+using OnText = std::function<void(int64_t number, std::string_view text, const GeneratedText::Sample& sample)>;
+// Ids are the tokenizer's.
 GeneratedText generate_text(LogitSource& source, const Tokenizer& tokenizer, std::span<const int64_t> prompt,
                             GenerateOptions options, const OnText& on_text);
 

@@ -1,15 +1,14 @@
 // `longhaul generate` as a user meets it: text on stdout, figures on stderr, mistakes in one line.
-#include <gtest/gtest.h>
-#include <sys/wait.h>
+#include <cctype>
 
-#include "../support.h"
 #include "base/json.h"
 #include "models/models.h"
+#include "program_test.h"
 
 namespace longhaul {
 namespace {
 
-class GenerateCommand : public testing::Test {
+class GenerateCommand : public ProgramTest {
  protected:
   void SetUp() override {
     make_run("cable");
@@ -23,17 +22,7 @@ class GenerateCommand : public testing::Test {
     save_model(*create_model("gpt:layers=2,width=32,heads=2", options), folder);
     write_json(path_join(folder, "train.json"), {{"tokenizer", "bytes"}});
   }
-  // Runs `longhaul generate <arguments>` in the test's folder; stdout and stderr into the members.
-  int run(const std::string& arguments) {
-    const std::string line = "cd '" + folder_.path() + "' && '" LH_PROGRAM "' generate --threads 1 " + arguments +
-                             " > .out 2> .err < /dev/null";
-    const int status = std::system(line.c_str());
-    out_ = read_file(folder_ / ".out");
-    err_ = read_file(folder_ / ".err");
-    return WEXITSTATUS(status);
-  }
-  TemporaryFolder folder_;
-  std::string out_, err_;
+  int run(const std::string& arguments) { return ProgramTest::run("generate --threads 1 " + arguments); }
 };
 
 TEST_F(GenerateCommand, ContinuesAPrompt) {
@@ -54,26 +43,51 @@ TEST_F(GenerateCommand, ContinuesAPrompt) {
   EXPECT_TRUE(contains(err_, "would continue 9 tokens by up to 40"));
 }
 
-TEST_F(GenerateCommand, SamplesAndJson) {
-  ASSERT_EQ(run("--model cable --prompt-file - --max-tokens 12 --samples 3 --seed 1 --json"), 0) << err_;
-  const Json json = parse_json(out_, "stdout");
-  ASSERT_EQ(json["samples"].size(), 3u);
-  EXPECT_EQ(json["prompt_tokens"], 1);  // standard input is empty: the beginning of a text
-  EXPECT_GT(json["cache_bytes"], 0);
-  ASSERT_EQ(run("--model cable --max-tokens 12 --samples 3 --seed 1"), 0) << err_;
-  std::string wanted;
+TEST_F(GenerateCommand, SamplesComeInOrderEachToItsEnd) {
+  const std::string arguments = "--model cable --max-tokens 40 --samples 3 --seed 1";
+  std::vector<std::string> texts;
+  auto read_samples = [&] {
+    std::vector<Json> samples;
+    for (const std::string& line : split(out_, '\n'))
+      if (!line.empty()) samples.push_back(parse_json(line, "stdout"));
+    return samples;
+  };
+  ASSERT_EQ(run(arguments + " --prompt-file - --json"), 0) << err_;
+  std::vector<Json> lines = read_samples();
+  ASSERT_EQ(lines.size(), 4u) << out_;
   for (size_t n = 0; n < 3; ++n) {
-    if (n > 0) wanted += str("\n--- sample ", n + 1, "\n");
-    wanted += json["samples"][n]["text"].get<std::string>() + "\n";
+    EXPECT_EQ(lines[n]["kind"], "sample");
+    EXPECT_EQ(lines[n]["sample"], n + 1);
+    EXPECT_EQ(lines[n]["finish"], "length");
+    EXPECT_EQ(lines[n]["tokens"], 40);
+    texts.push_back(lines[n]["text"]);
   }
+  EXPECT_EQ(lines[3]["kind"], "figures");
+  EXPECT_EQ(lines[3]["prompt_tokens"], 1);  // standard input is empty: the beginning of a text
+  EXPECT_EQ(lines[3]["tokens"], 120);
+  EXPECT_GT(lines[3]["cache_bytes"], 0);
+
+  // A letter that ends the second sample and not the first: what is done earlier is shown later all the same.
+  size_t stop = 0;
+  while (stop < texts[1].size() && (!std::isalnum(static_cast<unsigned char>(texts[1][stop])) ||
+                                    texts[0].find(texts[1][stop]) != std::string::npos))
+    ++stop;
+  ASSERT_LT(stop, texts[1].size()) << "choose another seed";
+  const std::string letter(1, texts[1][stop]);
+  std::string wanted;
+  for (size_t n = 0; n < 3; ++n)
+    wanted += str("--- sample ", n + 1, " of 3\n", texts[n].substr(0, texts[n].find(letter)), "\n");
+  ASSERT_EQ(run(arguments + " --stop " + letter), 0) << err_;
   EXPECT_EQ(out_, wanted);
+  ASSERT_EQ(run(arguments + " --json --stop " + letter), 0) << err_;
+  lines = read_samples();
+  EXPECT_EQ(lines[0]["finish"], "length");
+  EXPECT_EQ(lines[1]["finish"], "stop");
 }
 
 TEST_F(GenerateCommand, MistakesAreOneLine) {
   auto refuses = [&](const std::string& arguments, const std::string& part) {
-    EXPECT_EQ(run(arguments), 2) << arguments;
-    EXPECT_TRUE(contains(err_, part) && err_.find('\n') == err_.size() - 1) << err_;
-    EXPECT_EQ(out_, "");
+    expect_refusal("generate --threads 1 " + arguments, part);
   };
   refuses("--model learned --prompt 'a prompt of more than thirty-two tokens'",
           "generate: the prompt has 39 tokens, encoding 'learned' ends at 32");

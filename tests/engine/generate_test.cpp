@@ -59,7 +59,7 @@ std::vector<int64_t> bytes_of(const std::string& text) {
 }
 
 struct Told {
-  GeneratedText::Sample sample;
+  GeneratedText::Sample sample, told;  // as returned, and as on_text had it last
   std::vector<std::string> pieces;
   size_t tokens;
 };
@@ -70,10 +70,15 @@ Told told(const std::vector<int64_t>& script, int64_t max_tokens, const std::vec
   options.sampler.temperature = 0, options.stops = stops;
   Told result;
   const GeneratedText text = generate_text(source, *tokenizer, std::vector<int64_t>{65}, options,
-                                           [&](int64_t, std::string_view piece) { result.pieces.emplace_back(piece); });
+                                           [&](int64_t, std::string_view piece, const GeneratedText::Sample& sample) {
+                                             if (!piece.empty()) result.pieces.emplace_back(piece);
+                                             result.told = sample;
+                                           });
   result.sample = text.samples[0];
   result.tokens = text.tokens.samples[0].size();
   EXPECT_EQ(std::accumulate(result.pieces.begin(), result.pieces.end(), std::string()), result.sample.text);
+  EXPECT_EQ(result.told.text + result.told.finish, result.sample.text + result.sample.finish);
+  EXPECT_EQ(result.sample.tokens, static_cast<int64_t>(result.tokens));
   EXPECT_EQ(source.ended, std::vector<int64_t>{0});
   return result;
 }
