@@ -1,14 +1,9 @@
 // `longhaul convert` as a user meets it. Checkpoints are written, and state dicts read back, by the torch of Python.
-#include <sys/wait.h>
-
-#include <cstdlib>
-
 #include "base/json.h"
-#include "base/strings.h"
 #include "io/safetensors.h"
 #include "io/torch_file.h"
 #include "models/models.h"
-#include "support.h"
+#include "program_test.h"
 
 namespace longhaul {
 namespace {
@@ -24,18 +19,12 @@ std::string python() {
   return found;
 }
 
-class Convert : public testing::Test {
+class Convert : public ProgramTest {
  protected:
-  int run(const std::string& command) {
-    int status = std::system(("cd '" + folder_.path() + "' && " + command + " > .out 2> .err").c_str());
-    out_ = read_file(folder_ / ".out");
-    err_ = read_file(folder_ / ".err");
-    return WEXITSTATUS(status);
-  }
-  int convert(const std::string& arguments) { return run("'" LH_PROGRAM "' convert " + arguments); }
+  int convert(const std::string& arguments) { return run("convert " + arguments); }
   void run_python(const std::string& script) {
     write_file(folder_ / "script.py", "import collections, torch\ntorch.manual_seed(1)\n" + script);
-    ASSERT_EQ(run("'" + python() + "' -W ignore script.py"), 0) << err_;
+    ASSERT_EQ(run_shell("'" + python() + "' -W ignore script.py"), 0) << err_;
   }
   // A model of ours with everything drawn, as the run directory `name`.
   void make_run(const std::string& name, const std::string& position, const std::string& arch) {
@@ -47,9 +36,6 @@ class Convert : public testing::Test {
     save_model(*create_model(arch, options), folder_ / name);
   }
   std::string weights(const std::string& run) { return read_file(folder_ / (run + "/model.safetensors")); }
-
-  TemporaryFolder folder_;
-  std::string out_, err_;
 };
 
 constexpr const char* kSmall = "gpt:layers=2,width=128,heads=2";
@@ -61,7 +47,16 @@ TEST_F(Convert, ThereAndBackIsTheSameModel) {
   const Row rows[] = {{"cable", "--pos cable --block-size 32"},
                       {"cable:variant=nw", "--pos cable:variant=nw --block-size 32"},
                       {"learned", ""},
-                      {"alibi:variant=upstream", "--pos alibi:variant=upstream --block-size 32 --heads 2"}};
+                      {"alibi:variant=upstream", "--pos alibi:variant=upstream --block-size 32 --heads 2"},
+                      {"t5:variant=upstream", "--block-size 32"},
+                      {"kerple", "--block-size 32"},
+                      {"fire:variant=upstream", "--block-size 32"},
+                      {"alibi2", "--block-size 32"},
+                      {"dape:base=(alibi:variant=upstream),variant=upstream", "--block-size 32"},
+                      {"dape:base=(kerple),variant=upstream", "--block-size 32"},
+                      {"dape:base=(fire:variant=upstream),variant=upstream", "--block-size 32"},
+                      {"dape:base=(cable:variant=nw),variant=upstream",
+                       "--pos 'dape:base=(cable:variant=nw),variant=upstream' --block-size 32"}};
   int number = 0;
   for (const Row& row : rows) {
     std::string name = str("run", ++number);

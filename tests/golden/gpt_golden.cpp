@@ -125,6 +125,16 @@ void compare_layer0(const Case& c, const std::string& what) {
                 c.tolerance(what, at::kFloat).value);
 }
 
+void compare_converted(const Fixture& fixture, const GptFixtureConfig& config, Report& report) {
+  at::NoGradGuard off;
+  auto model = converted_fixture_model(fixture, config, report);
+  Case c{fixture, config, *model, at::kFloat, report};
+  Tensor tokens = fixture.at("tokens", at::kLong), want = fixture.at("logits");
+  Tensor rows = all_logits(*model, tokens.flatten(), config.sequences(tokens.size(0), tokens.size(1)));
+  report.near("converted logits", rows.view({tokens.size(0), tokens.size(1), -1}).narrow(0, 0, want.size(0)), want,
+              c.tolerance("logits", at::kFloat).value);
+}
+
 bool handle(const Fixture& fixture, Report& report) {
   GptFixtureConfig config = read_gpt_config(fixture.info.at("config"), fixture.path);
   if (config.position.empty()) return false;
@@ -137,6 +147,7 @@ bool handle(const Fixture& fixture, Report& report) {
     for (const char* what : {"layer0.bias", "layer0.scores"})
       if (fixture.has(what) && dtype == at::kDouble) compare_layer0(c, what);
   }
+  if (is_authors(fixture)) compare_converted(fixture, config, report);
   return true;
 }
 
