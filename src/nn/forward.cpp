@@ -2,7 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/empty.h>
+#include <ATen/ops/index_select.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -16,66 +16,104 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
 
-Tensor run_layer(const Model& model, int64_t i, const Tensor& x, const Pass& pass) {
-  Stream stream{x, pass.plan.seq, {}};
-  model.layer(i, stream, pass);
-  return stream.x;
-}
+// What backward needs to run a layer again; the input's x is a saved variable of autograd's.
+struct LayerRun : torch::CustomClassHolder {
+  const Model* model;
+  int64_t layer;
+  Stream input;
+  Pass pass;
+};
 
-// Keeps a layer's input alone and runs the layer again in backward (Chen et al. 2016, arXiv 1604.06174). The parameters'
-// gradients are accumulated by the inner backward, as any backward accumulates them.
+// Keeps a layer's input alone and runs the layer again in backward (Chen et al. 2016, arXiv 1604.06174). The
+// parameters' gradients are accumulated by the inner backward, as any backward accumulates them.
 struct Recompute : Function<Recompute> {
-  static Tensor forward(AutogradContext* ctx, const Tensor& x, const Model* model, int64_t i, Pass pass) {
+  // `stream` holds the input when it is called and the output afterwards; its x is also what is returned.
+  static Tensor forward(AutogradContext* ctx, const Tensor& x, const Model* model, int64_t i, Stream* stream,
+                        Pass pass) {
     at::NoGradGuard off;
     ctx->save_for_backward({x});
-    Tensor y = run_layer(*model, i, x, pass);
-    pass.stats = nullptr;  // tiles are counted once
-    pass.readings = nullptr;
-    ctx->saved_data["layer"] = i;
-    auto state = std::make_shared<std::pair<const Model*, Pass>>(model, std::move(pass));
-    ctx->saved_data["state"] = c10::IValue::make_capsule(c10::make_intrusive<Holder>(std::move(state)));
-    return y;
+    auto run = c10::make_intrusive<LayerRun>();
+    run->model = model;
+    run->layer = i;
+    run->input = {Tensor(), stream->seq, stream->origin};
+    model->layer(i, *stream, pass);
+    run->pass = std::move(pass);
+    run->pass.stats = nullptr;  // tiles are counted once
+    run->pass.readings = nullptr;
+    ctx->saved_data["run"] = c10::IValue::make_capsule(std::move(run));
+    return stream->x;
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
-    auto holder = ctx->saved_data["state"].toCapsule();
-    const auto& [model, pass] = *static_cast<Holder&>(*holder).state;
+    auto held = ctx->saved_data["run"].toCapsule();
+    const auto& run = static_cast<const LayerRun&>(*held);
     at::AutoGradMode on(true);
     Tensor x = ctx->get_saved_variables()[0].detach();
     x.set_requires_grad(true);
-    Tensor y = run_layer(*model, ctx->saved_data["layer"].toInt(), x, pass);
-    torch::autograd::backward({y}, {grads[0]});
-    return {x.grad(), Tensor(), Tensor(), Tensor()};
+    Stream stream = run.input;
+    stream.x = x;
+    run.model->layer(run.layer, stream, run.pass);
+    torch::autograd::backward({stream.x}, {grads[0]});
+    return {x.grad(), Tensor(), Tensor(), Tensor(), Tensor()};
   }
-
-  struct Holder : torch::CustomClassHolder {
-    explicit Holder(std::shared_ptr<std::pair<const Model*, Pass>> held) : state(std::move(held)) {}
-    std::shared_ptr<std::pair<const Model*, Pass>> state;
-  };
 };
 
+// The plan for the tokens that are left: they keep the positions and angles that they came with.
+Plan plan_of_survivors(const Plan& whole, const Stream& stream) {
+  auto rows = [&](const Tensor& table) {
+    return table.defined() ? at::index_select(table, 0, stream.origin.to(table.device())) : table;
+  };
+  Plan plan = whole;
+  plan.seq = stream.seq;
+  plan.consecutive = stream.seq.consecutive();
+  plan.rotation.cos = rows(whole.rotation.cos);
+  plan.rotation.sin = rows(whole.rotation.sin);
+  plan.row_scale = rows(whole.row_scale);
+  return plan;
+}
+
+// The tokens of one call on their way through the layers: the whole input, or a chunk of it.
+struct Part {
+  Plan plan;  // of all tokens that came in
+  Stream stream;
+  Pass pass;  // with the plan of the tokens that are still there
+};
+
+Part make_part(const Model& model, const Tensor& tokens, const Sequences& seq, const ForwardOptions& options) {
+  Part part;
+  part.plan = model.encoding().prepare(seq, options.step);
+  part.stream = model.embed(tokens, part.plan);
+  part.pass.plan = part.plan;
+  part.pass.step = options.step;
+  part.pass.stats = options.stats;
+  part.pass.skip_eps = options.skip_eps;
+  return part;
+}
+
+void run_layer(const Model& model, int64_t i, Part& part, bool recompute) {
+  Stream& stream = part.stream;
+  const int64_t tokens = stream.seq.tokens();
+  if (recompute)
+    stream.x = Recompute::apply(stream.x, &model, i, &stream, part.pass);
+  else
+    model.layer(i, stream, part.pass);
+  if (stream.seq.tokens() != tokens) part.pass.plan = plan_of_survivors(part.plan, stream);
+}
+
 Tensor forward_whole(const Model& model, const Tensor& tokens, const Sequences& seq, const ForwardOptions& options) {
-  Pass pass;
-  pass.plan = model.encoding().prepare(seq, options.step);
-  pass.step = options.step;
-  pass.stats = options.stats;
-  pass.skip_eps = options.skip_eps;
-  Stream stream = model.embed(tokens, pass.plan);
+  Part part = make_part(model, tokens, seq, options);
   if (options.reports) options.reports->assign(model.info().layers, {});
   for (int64_t i = 0; i < model.info().layers; ++i) {
     if (options.reports) {
-      pass.stats = &(*options.reports)[i].attention;
-      pass.readings = &(*options.reports)[i].readings;
+      part.pass.stats = &(*options.reports)[i].attention;
+      part.pass.readings = &(*options.reports)[i].readings;
     }
-    if (options.hidden) options.hidden->push_back(stream.x);
-    if (options.caches) pass.cache = &(*options.caches)[i];
-    if (options.recompute && at::GradMode::is_enabled())
-      stream.x = Recompute::apply(stream.x, &model, i, pass);
-    else
-      model.layer(i, stream, pass);
+    if (options.hidden) options.hidden->push_back(part.stream.x);
+    if (options.caches) part.pass.cache = &(*options.caches)[i];
+    run_layer(model, i, part, options.recompute && at::GradMode::is_enabled());
   }
-  if (options.hidden) options.hidden->push_back(stream.x);
-  return stream.x;
+  if (options.hidden) options.hidden->push_back(part.stream.x);
+  return part.stream.x;
 }
 
 // One sequence, layer by layer: only one layer's cache is alive at a time.
@@ -83,30 +121,29 @@ Tensor forward_chunks(const Model& model, const Tensor& tokens, const Tensor& po
                       const ForwardOptions& options) {
   const ModelInfo& info = model.info();
   const int64_t total = tokens.size(0);
-  std::vector<Pass> chunks;
-  std::vector<Tensor> parts;
+  std::vector<Part> parts;
   for (int64_t past = 0; past < total; past += options.chunk) {
     int64_t length = std::min(options.chunk, total - past);
     Sequences chunk = Sequences::chunk(past, length, total);
     chunk.positions = positions.narrow(0, past, length);
-    Pass pass;
-    pass.plan = model.encoding().prepare(chunk, options.step);
-    pass.step = options.step;
-    pass.stats = options.stats;
-    pass.skip_eps = options.skip_eps;
-    parts.push_back(model.embed(tokens.narrow(0, past, length), pass.plan).x);
-    chunks.push_back(std::move(pass));
+    parts.push_back(make_part(model, tokens.narrow(0, past, length), chunk, options));
   }
+  auto joined = [&] {
+    std::vector<Tensor> rows;
+    for (const Part& part : parts) rows.push_back(part.stream.x);
+    return at::cat(rows);
+  };
   for (int64_t i = 0; i < info.layers; ++i) {
-    if (options.hidden) options.hidden->push_back(at::cat(parts));
-    LayerCache cache = LayerCache::make(chunks.front().plan.seq, info.kv_heads, info.head_dim,
-                                        model.encoding().key_channel() ? info.heads : 0, parts.front().options());
-    for (size_t c = 0; c < chunks.size(); ++c) {
-      chunks[c].cache = &cache;
-      parts[c] = run_layer(model, i, parts[c], chunks[c]);
+    if (options.hidden) options.hidden->push_back(joined());
+    LayerCache cache =
+        LayerCache::make(parts.front().plan.seq, info.kv_heads, info.head_dim,
+                         model.encoding().key_channel() ? info.heads : 0, parts.front().stream.x.options());
+    for (Part& part : parts) {
+      part.pass.cache = &cache;
+      run_layer(model, i, part, false);
     }
   }
-  Tensor x = at::cat(parts);
+  Tensor x = joined();
   if (options.hidden) options.hidden->push_back(x);
   return x;
 }

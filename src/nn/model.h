@@ -28,16 +28,16 @@ struct ModelInfo {
   double forward_flops(int64_t tokens, int64_t head_rows) const;
 };
 
-// Activations on their way through the layers. A layer may shorten the stream: x, seq and origin change together.
+// Activations on their way through the layers. A layer may drop tokens: x, seq and origin change together.
 struct Stream {
   Tensor x;  // [T, C]
   Sequences seq;
-  Tensor origin;  // [T] int64: input position of each survivor; undefined: all survive
+  Tensor origin;  // [T] int64: which of the call's tokens each one is; undefined: all are there
 };
 
 // What a layer needs besides the stream.
 struct Pass {
-  Plan plan;
+  Plan plan;  // of the tokens that are in the stream
   Step step;
   LayerCache* cache = nullptr;  // of this layer; null: every key is in this call
   AttentionStats* stats = nullptr;

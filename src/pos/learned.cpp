@@ -1,6 +1,8 @@
 // Learned absolute embeddings: a table as long as the training length and no longer (GPT-2).
 #include <ATen/ops/embedding.h>
 
+#include <cmath>
+
 #include "pos/encoding.h"
 
 namespace longhaul {
@@ -16,10 +18,12 @@ class Learned : public Encoding {
   }
 
   Tensor embed(const Plan& plan) const override {
-    for (int64_t b = 0; b < plan.seq.count(); ++b)
-      check(plan.seq.past[b] + plan.seq.length(b) <= longest_, "learned: positions end at ", longest_, ", asked for ",
-            plan.seq.past[b] + plan.seq.length(b), " tokens");
-    return at::embedding(table_, plan.seq.positions.to(at::kLong));
+    const Tensor positions = plan.seq.positions.contiguous();
+    const double* values = positions.const_data_ptr<double>();
+    for (int64_t t = 0; t < positions.numel(); ++t)
+      check(values[t] >= 0 && values[t] < static_cast<double>(longest_) && values[t] == std::floor(values[t]),
+            "learned: wanted whole positions from 0 to ", longest_ - 1, ", where the table ends, found ", values[t]);
+    return at::embedding(table_, positions.to(at::kLong));
   }
 
   Traits traits() const override {

@@ -11,6 +11,7 @@
 #include "ops/linear/activation.h"
 #include "ops/linear/product.h"
 #include "ops/norm/norm_kernels.h"
+#include "ops/optional.h"
 
 namespace longhaul {
 namespace {
@@ -44,7 +45,6 @@ struct Plan {
 };
 
 bool wanted(const Tensor& tensor) { return tensor.defined() && tensor.requires_grad(); }
-std::optional<Tensor> optional(const Tensor& tensor) { return tensor.defined() ? std::optional(tensor) : std::nullopt; }
 void accumulate(Tensor& sum, const Tensor& share) { sum = sum.defined() && share.defined() ? sum.add_(share) : share; }
 
 // Rows that go through prologue and product together: what lies between them stays small, whatever T is.

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "ops/norm/norm_kernels.h"
+#include "ops/optional.h"
 
 namespace longhaul {
 namespace {
@@ -68,8 +69,6 @@ NormTask task_of(const Tensor& x, const Norm& norm) {
           data(norm.weight),
           data(norm.bias)};
 }
-
-std::optional<Tensor> optional(const Tensor& tensor) { return tensor.defined() ? std::optional(tensor) : std::nullopt; }
 
 }  // namespace
 

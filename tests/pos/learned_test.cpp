@@ -1,0 +1,30 @@
+// A table has whole positions and an end: whatever else is asked of it is refused.
+#include <ATen/ops/tensor.h>
+
+#include "models/models.h"
+#include "nn/forward.h"
+#include "support.h"
+
+namespace longhaul {
+namespace {
+
+TEST(Learned, RefusesPositionsThatItsTableLacks) {
+  ModelOptions options;
+  options.position = "learned";
+  options.vocab = 9;
+  options.trained_length = 4;
+  auto model = create_model("gpt:layers=1,width=8,heads=1", options);
+  auto said = [&](const std::vector<double>& positions) {
+    Sequences seq = Sequences::equal(1, static_cast<int64_t>(positions.size()));
+    seq.positions = at::tensor(positions, at::TensorOptions(at::kDouble));
+    return error_of([&] { forward(*model, at::tensor({1, 2}, at::TensorOptions(at::kLong)), seq, {}); });
+  };
+  const std::string wanted = "learned: wanted whole positions from 0 to 3, where the table ends, found ";
+  EXPECT_EQ(said({0, 3}), "no error");
+  EXPECT_EQ(said({0, 1.5}), wanted + "1.5");
+  EXPECT_EQ(said({3, 4}), wanted + "4");
+  EXPECT_EQ(said({-1, 0}), wanted + "-1");
+}
+
+}  // namespace
+}  // namespace longhaul
