@@ -10,8 +10,8 @@ namespace longhaul {
 int available_cores();      // size of the affinity mask, not of the machine
 std::string cpu_name();     // "AMD EPYC 9654"
 int64_t physical_memory();  // bytes
-int64_t
-available_memory();  // bytes that new data can have without swapping (physical_memory() where the system does not tell)
+// Bytes that new data can have without swapping (physical_memory() where the system does not tell).
+int64_t available_memory();
 int64_t resident_bytes();       // of this process, now
 int64_t peak_resident_bytes();  // getrusage
 std::string utc_now();          // "2025-01-31T12:00:00.000000Z": sorts as text, and tells two runs of one machine apart
