@@ -13,9 +13,7 @@ namespace {
 constexpr int64_t kMaxFunction = 60;
 
 int64_t limit_of(const TreeFile& file) {
-  // Definitions and kernels that are templates live in headers, but are no interfaces.
-  const bool body = file.path.ends_with("_ref.h") || file.path.ends_with("_kernels.h") || file.path.ends_with("-inl.h");
-  if (file.is_under("src/") && file.path.ends_with(".h") && !body) return 150;
+  if (file.path.ends_with(".h")) return 150;
   if (file.is_under("src/pos/") || file.is_under("src/eval/tasks/")) return 150;
   if (file.is_under("src/models/")) return 350;
   return 500;

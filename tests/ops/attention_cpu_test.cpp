@@ -5,8 +5,8 @@
 #include <ATen/ops/equal.h>
 #include <ATen/ops/stack.h>
 
-#include "attention_case.h"
 #include "ops/attention/targets.h"
+#include "ops/attention_outcome.h"
 
 #include <hwy/targets.h>
 

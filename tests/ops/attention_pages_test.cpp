@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <random>
 
-#include "attention_case.h"
 #include "base/error.h"
+#include "ops/attention_outcome.h"
 
 namespace longhaul {
 namespace {

@@ -4,8 +4,8 @@
 
 #include <ATen/ops/ones.h>
 
-#include "attention_case.h"
 #include "base/error.h"
+#include "ops/attention_outcome.h"
 
 namespace longhaul {
 namespace {

@@ -6,7 +6,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "ops/attention/rows-inl.h"
+#include "ops/attention/skipping-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace longhaul::HWY_NAMESPACE {

@@ -7,7 +7,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "ops/attention/rows-inl.h"
+#include "ops/attention/skipping-inl.h"
 #include "ops/op.h"
 
 HWY_BEFORE_NAMESPACE();

@@ -1,8 +1,7 @@
-// The definition of attention with a positional bias, in plain loops, forward and backward. Slow on purpose: tests hold the
-// implementations against it in double, and take it in float as the measure of what plain float code loses.
-// Attention: Vaswani et al. 2017, eq. 1. Biases: ALiBi (Press et al. 2022, section 3), T5 (Raffel et al. 2020,
-// section 2.1), Kerple (Chi et al. 2022, eq. 3), FIRE (Li et al. 2024, eq. 7), Cable and K-Cable (arXiv 2503.08067, eq. 5
-// and 7; specs/cable.md 1.1). The bias itself is always formed in double.
+// The definition of attention with a positional bias, in plain loops, forward and backward: what tests hold the
+// implementations against in double, and in float the measure of what plain float code loses. Biases are always formed
+// in double. Vaswani et al. 2017, eq. 1; ALiBi (Press et al. 2022, 3), T5 (Raffel et al. 2020, 2.1), Kerple (Chi et al.
+// 2022, eq. 3), FIRE (Li et al. 2024, eq. 7), Cable, K-Cable (arXiv 2503.08067, eq. 5 and 7; specs/cable.md 1.1).
 #pragma once
 #include <cmath>
 #include <cstdint>

@@ -1,4 +1,4 @@
-// What attention does to rows of logits between the products: exp2, the soft cap, the bias, the bounds of skipping.
+// What attention does to rows of logits between the products: what a row sees, and its bias.
 #if defined(LH_ATTENTION_ROWS_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef LH_ATTENTION_ROWS_INL
 #undef LH_ATTENTION_ROWS_INL
@@ -11,51 +11,11 @@
 #include <cmath>
 
 #include "ops/attention/attention_kernels.h"
-#include "ops/attention/products-inl.h"
+#include "ops/attention/powers-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace longhaul::HWY_NAMESPACE {
 using namespace longhaul::kernels;
-
-// 2^x for x <= 127, to 1.3 units in the last place; below -126.5 it is 0; NaN stays NaN.
-// x = n + f with |f| <= 1/2: adding 1.5 * 2^23 + 127 rounds to n and leaves n + 127 in the low bits, which become the
-// exponent. The polynomial is the minimax one of 2^f (relative error 2e-9).
-HWY_INLINE Vector exp2(Vector x) {
-  const Floats d;
-  const hn::RebindToSigned<Floats> di;
-  const Vector magic = hn::Set(d, 12582912.0f + 127.0f);
-  x = hn::Max(hn::Set(d, -127.0f), x);
-  const Vector shifted = hn::Add(x, magic);
-  const Vector f = hn::Sub(x, hn::Sub(shifted, magic));
-  Vector p = hn::Set(d, 0x1.41d334p-13f);
-  p = hn::MulAdd(p, f, hn::Set(d, 0x1.5f456ap-10f));
-  p = hn::MulAdd(p, f, hn::Set(d, 0x1.3b2dbcp-7f));
-  p = hn::MulAdd(p, f, hn::Set(d, 0x1.c6aed4p-5f));
-  p = hn::MulAdd(p, f, hn::Set(d, 0x1.ebfbdap-3f));
-  p = hn::MulAdd(p, f, hn::Set(d, 0x1.62e43p-1f));
-  p = hn::MulAdd(p, f, hn::Set(d, 1.0f));
-  return hn::Mul(p, hn::BitCast(d, hn::ShiftLeft<23>(hn::BitCast(di, shifted))));
-}
-
-// log2(1 + u^2) as a whole number and a rest of at most 1/2, so that a product with it rounds only once.
-// The rest is log2(m) = t p(t^2), t = (m - 1) / (m + 1), m in [1/sqrt(2), sqrt(2)); p is minimax (relative error 8e-10).
-struct Log2 {
-  Vector whole, rest;
-};
-HWY_INLINE Log2 log2_kernel(Vector u) {
-  const Floats d;
-  const hn::RebindToSigned<Floats> di;
-  const Vector one = hn::Set(d, 1.0f);
-  const auto bits = hn::BitCast(di, hn::MulAdd(u, u, one));
-  const auto exponent = hn::ShiftRight<23>(hn::Sub(bits, hn::Set(di, 0x3f3504f3)));  // less the bits of 1/sqrt(2)
-  const Vector m = hn::BitCast(d, hn::Sub(bits, hn::ShiftLeft<23>(exponent)));
-  const Vector t = hn::Div(hn::Sub(m, one), hn::Add(m, one)), t2 = hn::Mul(t, t);
-  Vector p = hn::Set(d, 0x1.b99d22p-2f);
-  p = hn::MulAdd(p, t2, hn::Set(d, 0x1.274a48p-1f));
-  p = hn::MulAdd(p, t2, hn::Set(d, 0x1.ec70dap-1f));
-  p = hn::MulAdd(p, t2, hn::Set(d, 0x1.715476p+1f));
-  return {hn::ConvertTo(d, exponent), hn::Mul(t, p)};
-}
 
 // Columns [begin, end) of a tile that a row may see.
 struct Span {
@@ -138,53 +98,6 @@ struct RowBias {
   const float *data_ = nullptr, *high_ = nullptr, *low_ = nullptr;
   Vector row_high_, row_low_, g_;
 };
-
-// ---- skipping --------------------------------------------------------------------------------------------------------
-
-// Whether every row weighs keys within `bounds` by less than eps: for all rows r
-//   |q_r| max|k| + max bias + log2(count) - reference_r - floor(log2 sum_r) < log2(eps).
-// In forward reference and sum are the running maximum and sum (so what is skipped is less than eps of what is kept), in
-// backward the row's lse (sum null). `nearest` is the smallest distance i - j in question.
-// The s here are floats: their rounding is made up for by 2^-22 (|s_i| + |s_j|).
-template <Form form>
-HWY_INLINE bool negligible(const Setting& setting, const Keys& keys, const Rows& rows, const KeyBounds& bounds,
-                           int64_t tile, int64_t count, int64_t nearest, const float* reference, const float* sum) {
-  if constexpr (form == Form::none || form == Form::dense || form == Form::separable_both) return false;
-  if (setting.log2_eps == -INFINITY) return false;
-  const Floats d;
-  const hn::RebindToSigned<Floats> di;
-  float rest = std::log2(static_cast<float>(count)) - setting.log2_eps + 1e-3f;
-  if constexpr (form == Form::distance) rest += keys.distance_limit[std::max<int64_t>(0, nearest)];
-  const Vector k_norm = hn::Set(d, bounds.k_norm[tile]);
-  for (int64_t r = 0; r < rows.count; r += lanes()) {
-    Vector bound = hn::Mul(hn::LoadU(d, rows.q_norm + r), k_norm);
-    if (setting.cap > 0) bound = hn::Min(bound, hn::Set(d, setting.cap));
-    bound = hn::Add(bound, hn::Set(d, rest));
-    if constexpr (form == Form::separable || form == Form::kernel) {
-      const Vector s = hn::LoadU(d, keys.s_high + rows.index + r), g = hn::LoadU(d, rows.g + r);
-      const Vector low = hn::Set(d, bounds.s_min[tile]), high = hn::Set(d, bounds.s_max[tile]);
-      const Vector slack = hn::Mul(hn::Set(d, 0x1p-22f), hn::Add(hn::Abs(s), hn::Max(hn::Abs(low), hn::Abs(high))));
-      const Vector most = hn::Add(hn::Sub(s, low), slack),
-                   least = hn::Sub(hn::Sub(s, high), slack);  // s_i - s_j within
-      if constexpr (form == Form::separable) {
-        bound = hn::Add(bound, hn::Max(hn::Mul(g, most), hn::Mul(g, least)));
-      } else {
-        const Vector zero = hn::Zero(d);
-        const Vector near = hn::Max(zero, hn::Max(least, hn::Neg(most))), far = hn::Max(hn::Abs(least), hn::Abs(most));
-        const Log2 a = log2_kernel(near), b = log2_kernel(far);
-        bound = hn::Sub(bound, hn::Min(hn::Mul(g, hn::Add(a.whole, a.rest)), hn::Mul(g, hn::Add(b.whole, b.rest))));
-      }
-    }
-    bound = hn::Sub(bound, hn::LoadU(d, reference + r));
-    if (sum != nullptr) {  // its exponent
-      const auto bits = hn::BitCast(di, hn::LoadU(d, sum + r));
-      bound = hn::Sub(bound, hn::ConvertTo(d, hn::Sub(hn::ShiftRight<23>(bits), hn::Set(di, 127))));
-    }
-    const auto within = mask_of({0, rows.count}, r);
-    if (!hn::AllTrue(d, hn::Or(hn::Lt(bound, hn::Zero(d)), hn::Not(within)))) return false;
-  }
-  return true;
-}
 
 // The largest end over rows [begin, end) of a tile, rounded up to a multiple of 16: the columns a strip has to compute.
 inline int64_t strip_columns(const Setting& setting, int64_t keys, const Rows& rows, int64_t end, int64_t first_key) {
