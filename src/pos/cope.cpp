@@ -1,30 +1,14 @@
-// CoPE (Golovneva et al. 2024, arXiv 2405.18719): position counted in gates. gate_ij = sigmoid(q_i.k_j scale), p_ij = gate_ij + ...
-// + gate_ii clamped to max - 1, and q_i . e[p_ij], interpolated between whole p, is added to the logit.
-#include <ATen/ops/ceil.h>
-#include <ATen/ops/clamp.h>
-#include <ATen/ops/cumsum.h>
-#include <ATen/ops/flip.h>
-#include <ATen/ops/floor.h>
-#include <ATen/ops/gather.h>
-#include <ATen/ops/lerp.h>
+// CoPE (Golovneva et al. 2024, arXiv 2405.18719): position counted in gates of the logits (ops/cope); its table is read by the
+// unscaled query.
 #include <ATen/ops/matmul.h>
-#include <ATen/ops/sigmoid.h>
 
 #include "ops/attention/rewritten_attention.h"
+#include "ops/cope/cope.h"
 #include "pos/encoding.h"
 
 namespace longhaul {
 
 namespace {
-
-Tensor add_counted_positions(const LogitBlock& block, const Tensor& table) {
-  Tensor gates = at::sigmoid(block.logits).masked_fill(block.hidden, 0);
-  Tensor position = at::clamp(at::flip(at::cumsum(at::flip(gates, {-1}), -1), {-1}), std::nullopt, table.size(1) - 1);
-  Tensor weights = at::matmul(block.q, table);  // [H, R, max]: q unscaled
-  Tensor below = at::floor(position.detach()), above = at::ceil(position.detach());
-  Tensor from = at::gather(weights, -1, below.to(at::kLong)), to = at::gather(weights, -1, above.to(at::kLong));
-  return block.logits + at::lerp(from, to, position - below);
-}
 
 class Cope : public Encoding {
  public:
@@ -40,9 +24,8 @@ class Cope : public Encoding {
     LogitRewrite rewrite;
     rewrite.inputs = {tables_[static_cast<size_t>(layer)]};
     rewrite.apply = [](const LogitBlock& block, const std::vector<Tensor>& inputs) {
-      return add_counted_positions(block, inputs[0]);
+      return add_counted_positions(block.logits, at::matmul(block.q, inputs[0]), block.i0);
     };
-    rewrite.channels = 4;
     return rewritten_attention(call.q, call.k, call.v, *call.spans, {}, call.options, rewrite);
   }
 

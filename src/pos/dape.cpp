@@ -1,24 +1,18 @@
 // DAPE: a network over the logits A and a base encoding's bias B decides the bias. Version 1 (Zheng et al. 2024, arXiv 2405.14722):
 // A + B + MLP([A; B]) for each pair. Version 2 (arXiv 2410.04798): the same with two convolutions over three neighbouring keys.
 #include <ATen/ops/add.h>
-#include <ATen/ops/addmm.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/leaky_relu.h>
 
 #include "ops/attention/rewritten_attention.h"
+#include "ops/dape/dape.h"
 #include "pos/over_base.h"
 
 namespace longhaul {
 
 namespace {
-
-// x [channels, R, K] -> [H, R, K], every pair for itself.
-Tensor pair_mlp(const Tensor& x, const std::vector<Tensor>& w) {
-  Tensor hidden = at::leaky_relu(at::addmm(w[1].unsqueeze(1), w[0], x.flatten(1)), 0.01);
-  return at::addmm(forgotten_by_softmax(w[3]).unsqueeze(1), w[2], hidden).unflatten(1, {x.size(1), x.size(2)});
-}
 
 Tensor key_convolutions(const Tensor& x, const std::vector<Tensor>& w) {
   const int64_t pad[] = {0, 1}, one[] = {1, 1};
@@ -44,20 +38,17 @@ class Dape : public OverBase {
           "dape: its base must add a bias to the logits, as kerple, alibi, fire or cable do");
     LogitRewrite rewrite;
     rewrite.inputs = layers_[static_cast<size_t>(layer)];
-    rewrite.channels = (hidden_ + call.q.size(1) - 1) / call.q.size(1) + 2;
+    if (convolves_) rewrite.channels = (hidden_ + call.q.size(1) - 1) / call.q.size(1) + 2;
     rewrite.apply = [adds_bias = adds_bias_, convolves = convolves_, total = call.plan->seq.total](
                         const LogitBlock& block, const std::vector<Tensor>& w) {
-      Tensor pairs = at::cat({block.logits, block.bias.expand_as(block.logits)}), sum;
-      if (convolves) {
-        // Keys after the query are zeros; the one right after it is there unless the sequence ends with the query.
-        int64_t keys = pairs.size(2);
-        pairs = pairs.masked_fill(block.hidden, 0);
-        if (keys < total[static_cast<size_t>(block.b)]) pairs = at::constant_pad_nd(pairs, {0, 1});
-        sum = block.logits + key_convolutions(pairs, w).narrow(2, 0, keys);
-      } else {
-        sum = block.logits + pair_mlp(pairs, w);
-      }
-      return adds_bias ? sum + block.bias : sum;
+      const Tensor bias = block.bias.expand_as(block.logits);
+      if (!convolves) return dape(block.logits, bias, {w[0], w[1], w[2], forgotten_by_softmax(w[3])}, adds_bias);
+      // Keys after the query are zeros; the one right after it is there unless the sequence ends with the query.
+      Tensor pairs = at::cat({block.logits, bias}).masked_fill(block.hidden, 0);
+      const int64_t keys = pairs.size(2);
+      if (keys < total[static_cast<size_t>(block.b)]) pairs = at::constant_pad_nd(pairs, {0, 1});
+      const Tensor sum = block.logits + key_convolutions(pairs, w).narrow(2, 0, keys);
+      return adds_bias ? sum + bias : sum;
     };
     return rewritten_attention(call.q, call.k, call.v, *call.spans, base, call.options, rewrite);
   }

@@ -1,13 +1,10 @@
 // FIRE (Li et al. 2023, arXiv 2310.04418): an MLP of the relative position, which a logarithm stretches near the query and the
 // query's own position normalises: r = ln(|c d| + 1) / (ln(|c max(i, |Lm L0|)| + 1) + 1e-6), bias = MLP(r), 1 -> hidden -> H.
-#include <ATen/ops/abs.h>
-#include <ATen/ops/addmm.h>
-#include <ATen/ops/log.h>
-#include <ATen/ops/maximum.h>
-#include <ATen/ops/relu.h>
+#include <ATen/TensorOperators.h>
 
 #include <cmath>
 
+#include "ops/fire/fire.h"
 #include "pos/distance.h"
 
 namespace longhaul {
@@ -16,14 +13,8 @@ namespace {
 
 enum Input { kC, kMultiplier, kLength, kWeight0, kBias0, kWeight2, kBias2 };
 
-// `distance` [R, K] and `query` [R] double -> [H, R, K].
-Tensor fire_rows(const std::vector<Tensor>& in, const Tensor& distance, const Tensor& query) {
-  at::ScalarType dtype = in[kC].scalar_type();
-  Tensor reach = at::maximum(query.to(dtype), at::abs(in[kMultiplier] * in[kLength]));
-  Tensor scale = at::log(at::abs(in[kC] * reach) + 1) + 1e-6;
-  Tensor r = at::log(at::abs(in[kC] * distance.to(dtype)) + 1) / scale.unsqueeze(1);
-  Tensor hidden = at::relu(at::addmm(in[kBias0].unsqueeze(1), in[kWeight0], r.reshape({1, -1})));  // [hidden, R K]
-  return at::addmm(in[kBias2].unsqueeze(1), in[kWeight2], hidden).unflatten(1, distance.sizes());
+FireNetwork network_of(const std::vector<Tensor>& in) {
+  return {in[kC], in[kMultiplier] * in[kLength], in[kWeight0], in[kBias0], in[kWeight2], in[kBias2]};
 }
 
 class Fire : public Encoding {
@@ -60,8 +51,11 @@ class Fire : public Encoding {
     bias.inputs = inputs;
     bias.rows = [plan = *call.plan, spans = *call.spans, keys_at = call.key_positions](
                     const std::vector<Tensor>& now, int64_t b, int64_t i0, int64_t i1, int64_t keys) {
-      Tensor query = plan.seq.positions.slice(0, spans.query_offsets[b] + i0, spans.query_offsets[b] + i1);
-      return fire_rows(now, distance_block(plan, spans, keys_at, b, i0, i1, keys), query);
+      const int64_t row = spans.query_offsets[b], count = spans.query_offsets[b + 1] - row;
+      const int64_t first = spans.key_end[b] - spans.key_begin[b] - count + i0;  // index of query i0
+      if (plan.consecutive) return fire_bias(network_of(now), first, i1 - i0, keys);
+      Tensor distance = distance_block(plan, spans, keys_at, b, i0, i1, keys);
+      return fire_bias(network_of(now), distance, plan.seq.positions.slice(0, row + i0, row + i1));
     };
     return bias;
   }

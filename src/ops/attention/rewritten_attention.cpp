@@ -67,7 +67,7 @@ struct Call {
     if (cap > 0) logits = cap * at::tanh(logits / cap);
     const Tensor hidden = hidden_keys(attention(), block, q.device());
     const Tensor added = bias_block(attention(), bias, heads(), block, q.scalar_type());
-    logits = problem.rewrite.apply({logits, added, q, hidden, block.b, block.r0, block.r1}, inputs);
+    logits = problem.rewrite.apply({logits, added, q, hidden, block.b, block.r0, block.r1, block.i0}, inputs);
     const Tensor weights = at::softmax(logits.masked_fill(hidden, -std::numeric_limits<double>::infinity()), -1);
     return at::matmul(weights.reshape({groups, -1, keys}), v).view({heads(), rows, v.size(2)}).transpose(0, 1);
   }

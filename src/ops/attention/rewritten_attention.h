@@ -15,6 +15,7 @@ struct LogitBlock {
   Tensor q;       // [H, R, D]
   Tensor hidden;  // [R, K] bool: keys a row may not see. What the rewritten logits hold there does not matter
   int64_t b = 0, r0 = 0, r1 = 0;
+  int64_t i0 = 0;  // index of query r0 in its whole sequence: row r sees keys 0 .. i0 + r
 };
 
 struct LogitRewrite {
