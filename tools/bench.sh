@@ -1,15 +1,64 @@
 #!/usr/bin/env bash
 # Speed and memory, 1 and 2 threads, beside what people would use instead. Writes docs/results/bench-<machine>.jsonl and .md and
-# ends with 1 when a promised ratio is missed. About 15 minutes on 2 quiet cores (and, once, the demo for trained models).
+# ends with 1 when a promised ratio is missed. About 25 minutes on 2 quiet cores (and, once, the demo for trained models).
+#
+#   tools/bench.sh [attention|layers|ce|train|encodings|tokenize ...]   only these parts: their rows are replaced, others' stay
 #
 #   LH_PEERS_PYTHON   a Python with the packages of bench/peers/requirements.txt (bench/peers/.venv, made when missing)
+#   LH_TEXT_DATA      folder with tokenizers/gpt-neox-20b and texts/*.txt, for `tokenize` (../shared/data)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${LH_PEERS_PYTHON:-bench/peers/.venv/bin/python3}
+text_data=${LH_TEXT_DATA:-../shared/data}
+longhaul=build/release/bin/longhaul
 threads=1,2
+parts=(attention layers ce train encodings tokenize)
+wanted=("${@:-${parts[@]}}")
+for part in "${wanted[@]}"; do
+  [[ " ${parts[*]} " == *" $part "* ]] || { echo "tools/bench.sh: wanted some of ${parts[*]}, found $part" >&2; exit 2; }
+done
+
+ours() { "$longhaul" bench "$@" --threads $threads --json; }
+rival() { "$python" bench/peers/train.py --threads ${threads//,/ } "$@"; }
+
+part_attention() {
+  local trained=runs/demo/alibi-seed1,runs/demo/cable-seed1
+  for run in ${trained//,/ }; do
+    [ -f "$run/model.safetensors" ] || { tools/demo.sh >&2 && break; }
+  done
+  ours attention --lengths 1k --bias none,cable --skip-eps 0,1e-7 --repeats 30
+  ours attention --lengths 4k,16k --bias none,cable --skip-eps 0,1e-7 --repeats 8 --budget 20
+  ours attention --lengths 16k --bias none,alibi --skip-eps 1e-7 --longest-mask 1 --budget 20
+  ours trained-attention --model "$trained" --data runs/demo/data --lengths 16k --skip-eps 1e-7 --budget 20
+}
+part_layers() { ours norm rotary adamw; }
+part_ce() { ours ce --budget 20; }
+part_train() {
+  ours train --size small --lengths 512 --pos rope
+  rival --sizes small --lengths 512 --pos rope --peers torch-eager
+  ours train --size mini --lengths 512,2k --pos rope
+  rival --sizes mini --lengths 512,2048 --pos rope --peers torch-eager
+  ours train --size mini --lengths 1k,2k,16k --pos cable --budget 30
+  rival --sizes mini --lengths 2048 --pos cable --peers torch-eager,torch-compile
+}
+part_encodings() {
+  ours encodings --part train --lengths 1k --pos alibi,kerple,t5,fire,cope,dape --repeats 5 --budget 20
+  rival --sizes mini --lengths 1024 --pos nope,fire,cope,dape --peers torch-eager
+  ours encodings --part generate --generate 512 --pos cable
+}
+part_tokenize() {
+  local tokenizer=$text_data/tokenizers/gpt-neox-20b/tokenizer.json text=runs/bench/texts.txt
+  if [ ! -f "$tokenizer" ] || ! compgen -G "$text_data/texts/*.txt" > /dev/null; then
+    echo "== tokenize: not measured, $tokenizer or $text_data/texts/*.txt is not there (LH_TEXT_DATA)" >&2
+    return
+  fi
+  mkdir -p runs/bench
+  cat "$text_data"/texts/*.txt > "$text"
+  ours tokenize --tokenizer "$tokenizer" --text "$text" --repeats 10
+  "$python" bench/peers/tokenise.py --tokenizer "$tokenizer" --text "$text" --threads ${threads//,/ } --repeats 10 --only tiktoken
+}
 
 tools/build.sh release longhaul_program
-longhaul=build/release/bin/longhaul
 if [ -z "${LH_PEERS_PYTHON:-}" ] && [ ! -f bench/peers/.venv/.complete ]; then
   echo "== making bench/peers/.venv"
   rm -rf bench/peers/.venv
@@ -19,30 +68,19 @@ if [ -z "${LH_PEERS_PYTHON:-}" ] && [ ! -f bench/peers/.venv/.complete ]; then
   "$python" -m pip install --quiet --disable-pip-version-check -r bench/peers/requirements.txt
   touch bench/peers/.venv/.complete
 fi
-trained=runs/demo/alibi-seed1,runs/demo/cable-seed1
-for run in ${trained//,/ }; do
-  [ -f "$run/model.safetensors" ] || { tools/demo.sh && break; }
-done
 
 machine=$(tools/bench_report.py --machine)
 mkdir -p docs/results
 rows=docs/results/bench-$machine.jsonl
-: > "$rows"
-note() { tee -a "$rows"; }
-ours() { "$longhaul" bench "$@" --threads $threads --json | note; }
-rival() { "$python" bench/peers/train.py --threads ${threads//,/ } "$@" | note; }
-
-ours attention --lengths 1k --bias none,cable --skip-eps 0,1e-7 --repeats 30
-ours attention --lengths 4k,16k --bias none,cable --skip-eps 0,1e-7 --repeats 8 --budget 20
-ours attention --lengths 16k --bias none,alibi --skip-eps 1e-7 --longest-mask 1 --budget 20
-ours trained-attention --model "$trained" --data runs/demo/data --lengths 16k --skip-eps 1e-7 --budget 20
-ours norm rotary adamw
-ours ce --budget 20
-ours train --size small --lengths 512 --pos rope
-rival --sizes small --lengths 512 --pos rope --peers torch-eager
-ours train --size mini --lengths 512,2k --pos rope
-rival --sizes mini --lengths 512,2048 --pos rope --peers torch-eager
-ours train --size mini --lengths 1k,2k,16k --pos cable --budget 30
-rival --sizes mini --lengths 2048 --pos cable --peers torch-eager,torch-compile
+touch "$rows"
+new=$(mktemp)
+trap 'rm -f "$new"' EXIT
+# A part's rows carry its name and take their old ones' place when all of them are there.
+for part in "${wanted[@]}"; do
+  echo "== $part"
+  "part_$part" | sed -u "s/^{/{\"part\":\"$part\",/" | tee "$new"
+  { grep -v "^{\"part\":\"$part\"," "$rows" || true; cat "$new"; } > "$rows.new"
+  mv "$rows.new" "$rows"
+done
 
 tools/bench_report.py "$rows" --markdown "docs/results/bench-$machine.md"

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Holds the rows of `make bench` against what is promised: tools/bench_report.py rows.jsonl --markdown table.md.
 
-Exit code 1 when a promise is broken or could not be measured. --machine prints the machine's name for file names.
+Exit code 1 when a promise is broken, or a row for it is missing; a part of the bench without any row is named and not judged.
+--machine prints the machine's name for file names.
 Rows of one thread are compared by processor time, which other jobs on the machine hardly change; others by wall clock.
 """
 import argparse
@@ -99,6 +100,42 @@ def train(rows, threads):
            lambda: speed(ours("mini", "cable", 16384)) / speed(ours("mini", "cable", 1024)), 0.5, None)
 
 
+def encodings(rows, threads):
+    def step(pos, peer="longhaul"):
+        bench = {"bench": "encodings", "pass": "train"} if peer == "longhaul" else {"bench": "train"}
+        return rows.find(**bench, peer=peer, size="mini", pos=pos, length=1024, threads=threads)
+
+    def generation(kind):
+        row = rows.find(**{"bench": "encodings", "pass": kind, "size": "mini", "pos": "cable", "length": 512, "threads": threads})
+        return seconds(row)
+
+    def added(pos, peer):
+        return seconds(step(pos, peer)) - seconds(step("nope", peer))
+
+    for pos in ("alibi", "kerple", "t5"):
+        yield f"train mini, {pos}, T=1024: tokens/s against nope", lambda p=pos: speed(step(p)) / speed(step("nope")), 0.95, None
+    for pos, least in (("fire", 3), ("cope", 2), ("dape", 2)):
+        rival = f"train mini, {pos}, T=1024: "
+        yield f"{rival}tokens/s against torch-eager", lambda p=pos: speed(step(p)) / speed(step(p, "torch-eager")), least, None
+        yield (f"{rival}what it adds to a step without it, torch-eager's against ours",
+               lambda p=pos: added(p, "torch-eager") / max(added(p, "longhaul"), 1e-9), least, None)
+        yield (f"{rival}memory above weights, gradients, moments against PyTorch's",
+               lambda p=pos: step(p)["extra_mb"] / step(p, "torch-eager")["extra_mb"], None, 0.25)
+    yield "generate mini, cable, 512 tokens: with a cache against recomputation", lambda: generation("recompute") / generation("generate"), 10, None
+
+
+def tokenize(rows, threads):
+    def row(mode, peer="longhaul", n=threads):
+        return rows.find(bench="tokenize", peer=peer, mode=mode, threads=n)
+
+    for mode in ("text", "documents"):
+        if threads == 1:
+            yield f"tokenize, {mode}: against tiktoken", lambda m=mode: seconds(row(m, "tiktoken")) / seconds(row(m)), 1.5, None
+        else:
+            yield (f"tokenize, {mode}: against one thread", lambda m=mode: row(m, n=1)["seconds_min"] / row(m)["seconds_min"],
+                   0.9 * threads, None)
+
+
 def loss(rows, threads):
     def row(peer):
         return rows.find(bench="ce", peer=peer, threads=threads, T=4096, V=50304)
@@ -106,12 +143,20 @@ def loss(rows, threads):
     yield "head and cross entropy, T=4096: MB above inputs and gradients", lambda: row("longhaul")["extra_mb"], None, 300
 
 
+PARTS = {"attention": (attention, trained), "ce": (loss,), "train": (train,), "encodings": (encodings,), "tokenize": (tokenize,)}
+
+
+def unmeasured(rows):
+    return [part for part in PARTS if all(row["part"] != part for row in rows.all)]
+
+
 def judge(rows):
     """[(promise, threads, measured or reason, wanted, holds)]"""
     verdicts = []
     threads = sorted({row["threads"] for row in rows.all})
+    groups = [group for part, groups in PARTS.items() if part not in unmeasured(rows) for group in groups]
     for n in threads:
-        for group in (attention, trained, train, loss):
+        for group in groups:
             for name, measure, low, high in group(rows, n):
                 wanted = f"at least {low:g}" if low is not None else f"at most {high:g}"
                 try:
@@ -125,16 +170,18 @@ def judge(rows):
 
 def shape_text(row):
     shape = row["shape"] if isinstance(row["shape"], dict) else {"size": row["shape"]}
-    also = {k: row[k] for k in ("pos", "length", "batch") if k in row}
+    also = {k: row[k] for k in ("pass", "pos", "length", "batch") if k in row}
     return " ".join(f"{k}={v}" for k, v in {**shape, **also}.items())
 
 
 def markdown(rows, verdicts):
     today = datetime.date.today().isoformat()
-    version = next((row["version"] for row in rows.all if row.get("peer") == "longhaul"), "longhaul")
+    versions = list(dict.fromkeys(row["version"] for row in rows.all if row.get("peer") == "longhaul"))
     yield f"# Speed and memory: {cpu()}, {len(os.sched_getaffinity(0))} cores"
     yield ""
-    yield f"{version}, {today}, made by `make bench`. Rows of one thread are compared by processor time, others by wall clock."
+    yield f"{', '.join(versions)}, {today}, made by `make bench`. Rows of one thread are compared by processor time, others by wall clock."
+    for part in unmeasured(rows):
+        yield f"Part `{part}` was not measured."
     yield ""
     yield "| promise | threads | measured | wanted | |"
     yield "| --- | --- | --- | --- | --- |"
@@ -170,6 +217,8 @@ def main():
     missed = [verdict for verdict in verdicts if not verdict[4]]
     for name, threads, value, wanted, holds in verdicts:
         print(f"{'holds ' if holds else 'MISSED'}  {threads} threads  {name}: {value} ({wanted})")
+    for part in unmeasured(rows):
+        print(f"not measured: {part}")
     print(f"bench: {len(verdicts) - len(missed)} of {len(verdicts)} promises hold")
     sys.exit(1 if missed else 0)
 

@@ -4,7 +4,9 @@
 
 GPT in nanoGPT's style (fused causal attention, tied head, AdamW) with an encoding: `learned`, `rope`, `alibi` (a dense
 [H, T, T] bias handed to the fused call as its mask), `cable` (softmax bias g_i (S_i - S_j) from hidden states, materialised
-[B, H, T, T], plain matmul-softmax: the published form), `cable-sdpa` (the same bias handed over as a mask).
+[B, H, T, T], plain matmul-softmax: the published form), `cable-sdpa` (the same bias handed over as a mask). `fire` (an MLP
+of every pair's distance), `cope` (positions counted in gates of the logits), `dape` (an MLP of every pair's logits and
+Kerple biases): the published forms too, pairs materialised, plain matmul-softmax.
 """
 import math
 
@@ -14,11 +16,53 @@ SIZES = {"mini": (6, 384, 6), "tiny": (6, 512, 8), "small": (12, 768, 12)}   # l
 VOCAB = 50304
 
 
+def pair_encodings(heads, size):
+    """name -> module: (logits [B, H, T, T], q, distance [T, T]) to logits with the encoding in them."""
+    import torch
+    import torch.nn as nn
+
+    class Fire(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.c, self.multiplier = nn.Parameter(torch.tensor(0.1)), nn.Parameter(torch.tensor(1.0))
+            self.mlp = nn.Sequential(nn.Linear(1, 32), nn.ReLU(), nn.Linear(32, heads))
+
+        def forward(self, logits, q, distance):
+            query = torch.arange(len(distance))
+            reach = torch.maximum(query, (self.multiplier * 512).abs())
+            r = torch.log((self.c * distance).abs() + 1) / (torch.log((self.c * reach).abs() + 1) + 1e-6)[:, None]
+            return logits + self.mlp(r[..., None]).permute(2, 0, 1)
+
+    class Cope(nn.Module):
+        def __init__(self, positions=64):
+            super().__init__()
+            self.table = nn.Parameter(torch.zeros(size, positions))
+
+        def forward(self, logits, q, distance):
+            position = torch.sigmoid(logits).flip(-1).cumsum(-1).flip(-1).clamp(max=self.table.shape[1] - 1)
+            below, above = position.floor(), position.ceil()
+            values = q @ self.table
+            return logits + torch.lerp(values.gather(-1, below.long()), values.gather(-1, above.long()), position - below)
+
+    class Dape(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.p, self.a = nn.Parameter(2 * torch.rand(heads, 1, 1)), nn.Parameter(torch.rand(heads, 1, 1))
+            self.mlp = nn.Sequential(nn.Linear(2 * heads, 32), nn.LeakyReLU(), nn.Linear(32, heads))
+
+        def forward(self, logits, q, distance):
+            bias = -self.p.clamp(min=0.01) * torch.log1p(self.a.clamp(min=0.01) * distance)
+            pairs = torch.cat([logits, bias.expand_as(logits)], 1).permute(0, 2, 3, 1)
+            return logits + bias + self.mlp(pairs).permute(0, 3, 1, 2)
+    return {"fire": Fire, "cope": Cope, "dape": Dape}
+
+
 def gpt(layers, width, heads, length, pos):
     import torch
     import torch.nn as nn
     import torch.nn.functional as F
     size = width // heads
+    pairs = pair_encodings(heads, size)
 
     def rotate(x, cos, sin):
         half = size // 2
@@ -32,6 +76,8 @@ def gpt(layers, width, heads, length, pos):
             self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
             if pos.startswith("cable"):
                 self.step, self.gain = nn.Linear(width, heads), nn.Linear(width, heads)
+            if pos in pairs:
+                self.encoding = pairs[pos]()
 
         def forward(self, x, shared):
             b, t, _ = x.shape
@@ -48,6 +94,14 @@ def gpt(layers, width, heads, length, pos):
                     y = torch.softmax(q @ k.transpose(-1, -2) / math.sqrt(size) + bias, -1) @ v
                 else:
                     y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+            elif pos in pairs:
+                distance, later = shared
+                logits = q @ k.transpose(-1, -2) / math.sqrt(size)
+                if pos == "dape":                                                           # its network wants finite numbers
+                    logits = self.encoding(logits, q, distance).masked_fill(later, -math.inf)
+                else:
+                    logits = self.encoding(logits.masked_fill(later, -math.inf), q, distance)
+                y = torch.softmax(logits, -1) @ v
             elif pos == "alibi":
                 y = F.scaled_dot_product_attention(q, k, v, attn_mask=shared)
             else:
@@ -75,6 +129,8 @@ def gpt(layers, width, heads, length, pos):
                 self.shared = bias.masked_fill(i[None, :] > i[:, None], -math.inf)[None]
             if pos.startswith("cable"):
                 self.shared = i[None, :] > i[:, None]
+            if pos in pairs:
+                self.shared = ((i[:, None] - i[None, :]).clamp(min=0).float(), i[None, :] > i[:, None])
 
         def forward(self, ids, labels):
             x = self.words(ids)
@@ -128,7 +184,7 @@ def main():
     p.add_argument("--sizes", default="mini,small")
     p.add_argument("--lengths", default="512,1024,2048,4096")
     p.add_argument("--peers", default="torch-eager,torch-compile")
-    p.add_argument("--pos", default="learned,rope,alibi,cable,cable-sdpa")
+    p.add_argument("--pos", default="learned,rope,alibi,cable,cable-sdpa,fire,cope,dape")
     a = p.parse_args()
     if a.quick:
         a.sizes, a.lengths, a.peers, a.repeats = "mini", "512", "torch-eager", 1

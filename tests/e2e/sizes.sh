@@ -10,6 +10,7 @@ export LH_DOC_PPL="--lengths 64,128,256 --protocol stride=32 +--tokens 1k"
 export LH_DOC_BENCH_ATTENTION="+--lengths 128 +--repeats 1 +--threads 1"
 export LH_DOC_BENCH_CE="+--lengths 16 +--repeats 1 +--threads 1"
 export LH_DOC_BENCH_TRAIN="+--lengths 64 +--repeats 1 +--threads 1"
+export LH_DOC_BENCH_ENCODINGS="--pos cable +--lengths 32 +--generate 10 +--repeats 1 +--threads 1"
 export LH_DOC_BENCH_GEMM="+--repeats 1 +--threads 1"
 export LH_DOC_BENCH_MEMORY="+--repeats 1 +--threads 1"
 # `make demo`
