@@ -18,7 +18,7 @@
 namespace longhaul {
 namespace {
 
-constexpr int64_t kBlockNumbers = int64_t{1} << 19;  // of a block's largest tensor: it stays in the cache
+constexpr int64_t kBlockNumbers = int64_t{1} << 17;  // of a block's largest tensor: it stays in the cache
 
 struct RewrittenProblem : torch::CustomClassHolder {
   c10::intrusive_ptr<AttentionProblem> attention;
