@@ -1,13 +1,14 @@
 #include "train/cost.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/mm.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/ones.h>
 
 #include <algorithm>
 #include <chrono>
 
 #include "base/error.h"
+#include "ops/linear/product.h"
 
 namespace longhaul {
 
@@ -15,11 +16,12 @@ double measure_gemm_rate(at::ScalarType dtype, double seconds) {
   using Clock = std::chrono::steady_clock;
   constexpr int64_t kSide = 768;
   at::NoGradGuard no_grad;
-  Tensor a = at::ones({kSide, kSide}, dtype), b = at::ones({kSide, kSide}, dtype), c = at::mm(a, b);
+  Tensor a = at::ones({kSide, kSide}, dtype), b = at::ones({kSide, kSide}, dtype), c = at::empty_like(a);
+  product_into(c, a, b);
   double best = 0;
   for (Clock::time_point start = Clock::now(), last = start;
        best == 0 || last - start < std::chrono::duration<double>(seconds);) {
-    at::mm_out(c, a, b);
+    product_into(c, a, b);
     Clock::time_point now = Clock::now();
     double elapsed = std::chrono::duration<double>(now - last).count();
     best = std::max(best, 2.0 * kSide * kSide * kSide / elapsed);

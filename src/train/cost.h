@@ -7,7 +7,7 @@
 
 namespace longhaul {
 
-// Floating-point operations per second of square matrix products of the library in this dtype, best of about `seconds`,
+// Floating-point operations per second of square matrix products (ops/linear/product.h) in this dtype, best of about `seconds`,
 // on the current thread count. Step lines say what share of it the whole step reached.
 double measure_gemm_rate(at::ScalarType dtype, double seconds = 0.3);
 

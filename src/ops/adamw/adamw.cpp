@@ -1,55 +1,66 @@
-// AdamW through ATen's fused kernel, which moves 28 bytes a parameter: the memory bound.
+// Checks and dispatch of the optimizer: f32 on the CPU to our own passes over memory, everything else to ATen's fused kernel.
 #include "ops/adamw/adamw.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/linalg_vector_norm.h>
 
-#include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "base/error.h"
-#include "ops/op.h"
+#include "ops/adamw/adamw_kernels.h"
 
 namespace longhaul {
 
 namespace {
 
-// Blocks are fixed and their sums are added in order: the same bits on any thread count. Eight sums at a time, so that the
-// compiler may keep them in vectors.
-template <class T>
-double sum_of_squares(const T* data, int64_t count) {
-  constexpr int64_t kBlock = 1 << 16, kLanes = 8;
-  std::vector<double> sums((count + kBlock - 1) / kBlock);
-  at::parallel_for(0, static_cast<int64_t>(sums.size()), 1, [&](int64_t first, int64_t last) {
-    for (int64_t block = first; block < last; ++block) {
-      const int64_t end = std::min(count, (block + 1) * kBlock);
-      double lanes[kLanes] = {};
-      int64_t i = block * kBlock;
-      for (; i + kLanes <= end; i += kLanes) {
-        for (int64_t lane = 0; lane < kLanes; ++lane) {
-          const auto value = static_cast<double>(data[i + lane]);
-          lanes[lane] += value * value;
-        }
-      }
-      for (; i < end; ++i) lanes[0] += static_cast<double>(data[i]) * static_cast<double>(data[i]);
-      sums[block] = std::accumulate(lanes, lanes + kLanes, 0.0);
-    }
-  });
-  return std::accumulate(sums.begin(), sums.end(), 0.0);
-}
+bool is_f32_here(const Tensor& tensor) { return tensor.is_cpu() && tensor.scalar_type() == at::kFloat; }
 
 double sum_of_squares(const Tensor& gradient) {
-  if (gradient.is_cpu() && gradient.scalar_type() == at::kFloat) {
+  if (is_f32_here(gradient)) {
     const Tensor dense = gradient.contiguous();
-    return sum_of_squares(dense.const_data_ptr<float>(), dense.numel());
+    return sum_of_squares_cpu(dense.const_data_ptr<float>(), dense.numel());
   }
   const double norm = at::linalg_vector_norm(gradient).item<double>();
   return norm * norm;
+}
+
+// The lists of a call without those parameters that have no gradient.
+struct Lists {
+  std::vector<Tensor> parameters, gradients, first, second;
+
+  // All of them are dense f32 here, so that their numbers may be walked through side by side.
+  bool fast() const {
+    for (const auto* list : {&parameters, &gradients, &first, &second})
+      for (const Tensor& tensor : *list)
+        if (!is_f32_here(tensor) || !tensor.is_contiguous()) return false;
+    return true;
+  }
+};
+
+void step_cpu(const Lists& lists, int64_t step, const AdamWOptions& options, double gradient_scale) {
+  for (size_t i = 0; i < lists.parameters.size(); ++i) {
+    adamw_step_cpu({lists.parameters[i].numel(), lists.parameters[i].mutable_data_ptr<float>(),
+                    lists.gradients[i].const_data_ptr<float>(), lists.first[i].mutable_data_ptr<float>(),
+                    lists.second[i].mutable_data_ptr<float>()},
+                   step, options, gradient_scale);
+  }
+}
+
+void step_aten(const Lists& lists, int64_t step, const AdamWOptions& options, double gradient_scale) {
+  const auto scalar = lists.parameters[0].options().dtype(at::kFloat).requires_grad(false);
+  const std::vector<Tensor> steps(lists.parameters.size(), at::full({}, static_cast<double>(step), scalar));
+  // As in mixed-precision training, ATen divides by this scale. It is a float whatever the gradients are and would cost double
+  // ones half their digits, so those are scaled before. Either way the scaled gradients are left behind.
+  std::optional<Tensor> divisor;
+  if (gradient_scale != 1 && lists.parameters[0].scalar_type() == at::kDouble)
+    at::_foreach_mul_(lists.gradients, gradient_scale);
+  else if (gradient_scale != 1)
+    divisor = at::full({1}, 1 / gradient_scale, scalar);
+  at::_fused_adamw_(lists.parameters, lists.gradients, lists.first, lists.second, {}, steps, options.lr, options.beta1,
+                    options.beta2, options.weight_decay, options.eps, /*amsgrad=*/false, /*maximize=*/false, divisor);
 }
 
 }  // namespace
@@ -71,30 +82,22 @@ void adamw_step(const std::vector<Tensor>& parameters, const std::vector<Tensor>
   check(gradient_scale > 0 && std::isfinite(gradient_scale), "adamw: the gradients' scale must be positive, got ",
         gradient_scale);
   const at::NoGradGuard no_grad;
-  std::vector<Tensor> updated, slopes, first, second;
+  Lists lists;
   for (size_t i = 0; i < parameters.size(); ++i) {
     if (!gradients[i].defined()) continue;
-    updated.push_back(parameters[i]);
-    slopes.push_back(gradients[i]);
-    first.push_back(first_moments[i]);
-    second.push_back(second_moments[i]);
+    for (const Tensor* other : {&gradients[i], &first_moments[i], &second_moments[i]})
+      check(other->sizes() == parameters[i].sizes(), "adamw: gradient and moments of a parameter of shape ",
+            parameters[i].sizes(), " must have that shape, got ", other->sizes());
+    lists.parameters.push_back(parameters[i]);
+    lists.gradients.push_back(gradients[i]);
+    lists.first.push_back(first_moments[i]);
+    lists.second.push_back(second_moments[i]);
   }
-  if (updated.empty()) return;
-  const auto scalar = updated[0].options().dtype(at::kFloat).requires_grad(false);
-  const std::vector<Tensor> steps(updated.size(), at::full({}, static_cast<double>(step), scalar));
-  // As in mixed-precision training, ATen divides by this scale, and leaves the divided gradients behind. The scale is a float
-  // whatever the gradients are: it would cost double ones half their digits, so those are scaled before.
-  std::optional<Tensor> divisor;
-  if (gradient_scale != 1 && updated[0].scalar_type() == at::kDouble)
-    at::_foreach_mul_(slopes, gradient_scale);
-  else if (gradient_scale != 1)
-    divisor = at::full({1}, 1 / gradient_scale, scalar);
-  at::_fused_adamw_(updated, slopes, first, second, {}, steps, options.lr, options.beta1, options.beta2,
-                    options.weight_decay, options.eps, /*amsgrad=*/false, /*maximize=*/false, divisor);
+  if (lists.parameters.empty()) return;
+  if (lists.fast())
+    step_cpu(lists, step, options, gradient_scale);
+  else
+    step_aten(lists, step, options, gradient_scale);
 }
-
-LH_REGISTER(Ops, "adamw", "AdamW and the global gradient norm", [] {
-  return OpPaths{"ATen's fused kernel, own norm", "ATen's fused kernel"};
-});
 
 }  // namespace longhaul

@@ -75,7 +75,7 @@ void activate_cpu(Activation activation, int64_t count, const float* x, float* y
 }
 
 LH_REGISTER(Ops, "linear", "x W^T + b with the norm or activation before it", [] {
-  return OpPaths{"ATen products by blocks of rows, own activation, " + vector_target(HWY_TARGETS) +
+  return OpPaths{"own products by blocks of rows, own activation, " + vector_target(HWY_TARGETS) +
                      "; f64: composition of ATen ops",
                  kAtenComposition};
 });

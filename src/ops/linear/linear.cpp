@@ -4,7 +4,6 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/sum.h>
-#include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "base/error.h"
@@ -83,7 +82,10 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     const bool norm_wanted = wanted(norm.weight) || wanted(norm.bias), input_wanted = x.requires_grad() || norm_wanted;
     tensor_list out(6);
     if (input_wanted) out[0] = at::empty(x.sizes(), x.options().dtype(sums));
-    if (wanted(weight)) out[1] = at::zeros(weight.sizes(), x.options().dtype(sums));
+    if (wanted(weight)) {
+      out[1] = at::empty(weight.sizes(), x.options().dtype(sums));
+      if (x.size(0) == 0) out[1].zero_();  // otherwise the first block's product fills it
+    }
     if (wanted(bias)) out[2] = grads[0].sum(0).to(bias.scalar_type());
     const Tensor factor = input_wanted ? operand(weight, type) : Tensor();
     for (int64_t begin = 0, block = block_rows(plan, x); begin < x.size(0); begin += block) {

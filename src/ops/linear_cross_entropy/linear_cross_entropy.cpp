@@ -16,12 +16,11 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::tensor_list;
 
-// Of logits. Every block packs the weight anew for its products, which wants few blocks; memory wants small ones.
-constexpr int64_t kBlockBytes = 25 << 20;
-
-// Tokens of a block: blocks of equal size, none larger than that.
-int64_t block_tokens(int64_t tokens, int64_t vocabulary, int64_t element_size) {
-  const int64_t most = std::max<int64_t>(kBlockBytes / (vocabulary * element_size), 1);
+// Tokens of a block: blocks of equal size. Every block walks through the whole weight for its products, which wants few blocks;
+// memory wants small ones: at most 25 MB of logits, or half of what the weight itself takes.
+int64_t block_tokens(int64_t tokens, int64_t vocabulary, int64_t width, int64_t element_size) {
+  constexpr int64_t kBlockBytes = 25 << 20;
+  const int64_t most = std::max<int64_t>({kBlockBytes / (vocabulary * element_size), width / 2, 1});
   const int64_t blocks = std::max<int64_t>((tokens + most - 1) / most, 1);
   return std::max<int64_t>((tokens + blocks - 1) / blocks, 1);
 }
@@ -66,7 +65,7 @@ LossAndGradients loss_and_gradients(const Tensor& x, const LogitHead& head, cons
   const int64_t tokens = x.size(0), vocabulary = head.weight.size(0);
   const auto sums = x.options().dtype(sum_type(x)).requires_grad(false);
   const Tensor weight = operand(head.weight, x.scalar_type());
-  const int64_t block = block_tokens(tokens, vocabulary, c10::elementSize(sum_type(x)));
+  const int64_t block = block_tokens(tokens, vocabulary, x.size(1), c10::elementSize(sum_type(x)));
   LossAndGradients out;
   out.loss = at::zeros({}, sums.dtype(at::kDouble));
   if (wanted.x) out.x = at::empty(x.sizes(), sums);
@@ -139,7 +138,7 @@ TokenScores score_targets(const Tensor& x, const LogitHead& head, const Tensor& 
   const int64_t tokens = x.size(0), vocabulary = head.weight.size(0);
   const auto sums = x.options().dtype(sum_type(x));
   const Tensor weight = operand(head.weight, x.scalar_type());
-  const int64_t block = block_tokens(tokens, vocabulary, c10::elementSize(sum_type(x)));
+  const int64_t block = block_tokens(tokens, vocabulary, x.size(1), c10::elementSize(sum_type(x)));
   const Tensor buffer = at::empty({block, vocabulary}, sums);
   const TokenScores out{at::empty({tokens}, sums.dtype(at::kDouble)), at::empty({tokens}, sums.dtype(at::kLong))};
   for (int64_t begin = 0; begin < tokens; begin += block) {
