@@ -42,13 +42,18 @@ double largest(const std::vector<Candidate>& candidates) {
       ->score;
 }
 
-void keep_top_k(std::vector<Candidate>& candidates, int64_t k) {
-  if (k == 0 || k >= static_cast<int64_t>(candidates.size())) return;
-  std::vector<double> scores;
-  for (const Candidate& c : candidates) scores.push_back(c.score);
-  std::nth_element(scores.begin(), scores.begin() + (k - 1), scores.end(), std::greater<>());
-  const double least = scores[static_cast<size_t>(k - 1)];
-  std::erase_if(candidates, [least](const Candidate& c) { return c.score < least; });
+// The tokens whose scores are among the k largest; ties with the smallest of those stay. k = 0: all.
+std::vector<Candidate> top_k(const std::vector<double>& scores, int64_t k) {
+  double least = -std::numeric_limits<double>::infinity();
+  if (k > 0 && k < static_cast<int64_t>(scores.size())) {
+    std::vector<double> largest(static_cast<size_t>(k));
+    std::partial_sort_copy(scores.begin(), scores.end(), largest.begin(), largest.end(), std::greater<>());
+    least = largest.back();
+  }
+  std::vector<Candidate> candidates;
+  for (size_t n = 0; n < scores.size(); ++n)
+    if (scores[n] >= least) candidates.push_back({static_cast<int64_t>(n), scores[n]});
+  return candidates;
 }
 
 // From the likeliest down, while what is above sums to less than p.
@@ -102,12 +107,8 @@ std::vector<Choice> Sampler::choices(const Tensor& logits) const {
     score = score < 0 ? score * options_.repetition_penalty : score / options_.repetition_penalty;
   }
   if (options_.temperature == 0) return {{std::max_element(scores.begin(), scores.end()) - scores.begin(), 1.0}};
-  std::vector<Candidate> candidates;
-  candidates.reserve(scores.size());
-  for (size_t n = 0; n < scores.size(); ++n) {
-    candidates.push_back({static_cast<int64_t>(n), scores[n] / options_.temperature});
-  }
-  keep_top_k(candidates, options_.top_k);
+  for (double& score : scores) score /= options_.temperature;
+  std::vector<Candidate> candidates = top_k(scores, options_.top_k);
   keep_top_p(candidates, options_.top_p);
   keep_min_p(candidates, options_.min_p);
   const double most = largest(candidates);

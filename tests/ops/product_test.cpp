@@ -14,7 +14,8 @@ struct Shape {
 
 // Edges of every block and tile: of 8 and 6 rows, of 8, 16 and 32 columns, of blocks of 192 rows, 1536 columns, 384 deep.
 const std::vector<Shape> kShapes{{12, 1, 1},   {13, 7, 5},      {12, 31, 383},  {200, 33, 385},
-                                 {97, 97, 97}, {17, 1569, 768}, {1600, 40, 12}, {64, 64, 1000}};
+                                 {97, 97, 97}, {17, 1569, 768}, {1600, 40, 12}, {64, 64, 1000},
+                                 {1, 40, 70},  {4, 9, 64},      {11, 35, 33}};
 
 // [rows, columns] with either of its strides 1, cut out of something wider.
 Tensor stored(int64_t rows, int64_t columns, bool turned, uint64_t seed) {
@@ -65,14 +66,17 @@ TEST(Product, OfFewRowsOrNoDepthAndOtherFactors) {
 TEST(Product, IsTheSameOnAnyThreadCountAndWhateverIsBeside) {
   const Tensor a = randn({400, 800}, at::kFloat, 1), b = randn({900, 800}, at::kFloat, 2).t();
   expect_same_bits_on_any_thread_count([&] {
-    const Tensor out = at::empty({400, 900}, a.options());
-    product_into(out, a, b);
-    return std::vector<Tensor>{out};
+    const Tensor many = at::empty({400, 900}, a.options()), few = at::empty({7, 900}, a.options());
+    product_into(many, a, b);
+    product_into(few, a.narrow(0, 0, 7), b);
+    return std::vector<Tensor>{many, few};
   });
-  const Tensor whole = at::empty({400, 900}, a.options()), part = at::empty({29, 77}, a.options());
-  product_into(whole, a, b);
-  product_into(part, a.narrow(0, 101, 29), b.narrow(1, 333, 77));
-  EXPECT_TRUE(part.equal(whole.narrow(0, 101, 29).narrow(1, 333, 77)));
+  for (const auto& [rows, few] : {std::pair<int64_t, int64_t>{400, 29}, {11, 3}}) {
+    const Tensor whole = at::empty({rows, 900}, a.options()), part = at::empty({few, 77}, a.options());
+    product_into(whole, a.narrow(0, 0, rows), b);
+    product_into(part, a.narrow(0, 5, few), b.narrow(1, 333, 77));
+    EXPECT_TRUE(part.equal(whole.narrow(0, 5, few).narrow(1, 333, 77)));
+  }
 }
 
 TEST(Product, SaysWhatDoesNotFit) {

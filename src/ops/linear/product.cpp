@@ -1,4 +1,5 @@
-// Dispatch of the matrix products: f32 on the CPU to our own, everything else to ATen.
+// Dispatch of the matrix products: f32 on the CPU to our own, everything else to ATen, and so a few rows times a
+// matrix that does not lie as [columns, depth] (no layer multiplies so).
 #include "ops/linear/product.h"
 
 #include <ATen/ops/addmm.h>
@@ -21,8 +22,7 @@ Tensor operand(const Tensor& x, at::ScalarType type) {
 
 namespace {
 
-// Packing pays when what is packed is used for several rows; fewer of them are better off with ATen's matrix-vector products.
-constexpr int64_t kFewestRows = 12;
+constexpr int64_t kFewRows = 12;  // fewer are not worth the packing
 
 bool is_f32_here(const Tensor& tensor) { return tensor.is_cpu() && tensor.scalar_type() == at::kFloat; }
 
@@ -32,13 +32,22 @@ void product_into(const Tensor& out, const Tensor& a, const Tensor& b, double be
   check(out.dim() == 2 && a.dim() == 2 && b.dim() == 2 && a.size(0) == out.size(0) && b.size(1) == out.size(1) &&
             a.size(1) == b.size(0),
         "product: ", Shown{a}, " times ", Shown{b}, " cannot give ", Shown{out});
-  const bool ours = is_f32_here(out) && is_f32_here(a) && is_f32_here(b) && (beta == 0 || beta == 1) &&
-                    out.size(0) >= kFewestRows && out.stride(1) == 1 && a.size(1) > 0;
-  if (ours) {
-    product_cpu({out.size(0), out.size(1), a.size(1), a.const_data_ptr<float>(), a.stride(0), a.stride(1),
-                 b.const_data_ptr<float>(), b.stride(0), b.stride(1), out.mutable_data_ptr<float>(), out.stride(0),
-                 beta == 1});
-    return;
+  if (is_f32_here(out) && is_f32_here(a) && is_f32_here(b) && (beta == 0 || beta == 1) && out.stride(1) == 1 &&
+      a.size(1) > 0) {
+    const ProductTask task{out.size(0),
+                           out.size(1),
+                           a.size(1),
+                           a.const_data_ptr<float>(),
+                           a.stride(0),
+                           a.stride(1),
+                           b.const_data_ptr<float>(),
+                           b.stride(0),
+                           b.stride(1),
+                           out.mutable_data_ptr<float>(),
+                           out.stride(0),
+                           beta == 1};
+    if (task.rows >= kFewRows) return product_cpu(task);
+    if (task.a_step == 1 && task.b_step == 1) return product_few_rows_cpu(task);
   }
   Tensor result = out;
   if (beta == 0) {

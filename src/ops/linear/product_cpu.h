@@ -20,4 +20,7 @@ struct ProductTask {
 // rows and columns are beside it.
 void product_cpu(const ProductTask& task);
 
+// The same for a few rows, without packing anything: a_step and b_step must be 1. The order of a sum is another than above.
+void product_few_rows_cpu(const ProductTask& task);
+
 }  // namespace longhaul
