@@ -59,14 +59,15 @@ part_tokenize() {
 }
 
 tools/build.sh release longhaul_program
-if [ -z "${LH_PEERS_PYTHON:-}" ] && [ ! -f bench/peers/.venv/.complete ]; then
+# .complete is a copy of the requirements that were installed: new ones make a new environment.
+if [ -z "${LH_PEERS_PYTHON:-}" ] && ! cmp -s bench/peers/requirements.txt bench/peers/.venv/.complete; then
   echo "== making bench/peers/.venv"
   rm -rf bench/peers/.venv
   python3 -m venv bench/peers/.venv
   "$python" -m pip install --quiet --disable-pip-version-check --no-deps \
     --extra-index-url "${LH_TORCH_INDEX:-https://download.pytorch.org/whl/cpu}" torch==2.13.0
   "$python" -m pip install --quiet --disable-pip-version-check -r bench/peers/requirements.txt
-  touch bench/peers/.venv/.complete
+  cp bench/peers/requirements.txt bench/peers/.venv/.complete
 fi
 
 machine=$(tools/bench_report.py --machine)
