@@ -76,10 +76,10 @@ rows=docs/results/bench-$machine.jsonl
 touch "$rows"
 new=$(mktemp)
 trap 'rm -f "$new"' EXIT
-# A part's rows carry its name and take their old ones' place when all of them are there.
+# A part's rows carry its name, no folder of this machine, and take their old ones' place when all of them are there.
 for part in "${wanted[@]}"; do
   echo "== $part"
-  "part_$part" | sed -u "s/^{/{\"part\":\"$part\",/" | tee "$new"
+  "part_$part" | sed -u "s/^{/{\"part\":\"$part\",/; s|$text_data/||g" | tee "$new"
   { grep -v "^{\"part\":\"$part\"," "$rows" || true; cat "$new"; } > "$rows.new"
   mv "$rows.new" "$rows"
 done
