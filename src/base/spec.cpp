@@ -210,4 +210,22 @@ void Spec::finish() const {
   }
 }
 
+std::vector<std::string> split_specs(std::string_view text) {
+  std::vector<std::string> specs;
+  int depth = 0;
+  size_t begin = 0;
+  for (size_t i = 0; i <= text.size(); ++i) {
+    if (i < text.size()) depth += (text[i] == '(' || text[i] == '[') - (text[i] == ')' || text[i] == ']');
+    if (i < text.size() && (text[i] != ',' || depth > 0)) continue;
+    const std::string_view piece = text.substr(begin, i - begin);
+    begin = i + 1;
+    const size_t mark = piece.find_first_of("=:(");
+    if (!specs.empty() && mark != std::string_view::npos && piece[mark] == '=')
+      specs.back().append(",").append(piece);
+    else
+      specs.emplace_back(piece);
+  }
+  return specs;
+}
+
 }  // namespace longhaul

@@ -42,4 +42,7 @@ class Spec {
   std::set<std::string> asked_;  // every key that a read mentioned, for suggestions
 };
 
+// "rope:layout=half,dim=4,dape:base=(cable,x=1)" -> two specs, as written: a piece that begins with key= belongs to the one before it.
+std::vector<std::string> split_specs(std::string_view text);
+
 }  // namespace longhaul

@@ -2,9 +2,9 @@
 // measures the same two with tiktoken and tokenizers).
 #include <algorithm>
 #include <atomic>
-#include <thread>
 
 #include "base/files.h"
+#include "base/parallel.h"
 #include "bench/bench.h"
 #include "text/tokenizer.h"
 
@@ -18,34 +18,14 @@ struct TokenizeBench {
   std::string tokenizer, text;
 };
 
-// About 4 kB each, cut where tokens are; a stretch without such places is one document.
-std::vector<std::string_view> documents_of(const Tokenizer& tokenizer, std::string_view text) {
-  std::vector<std::string_view> documents;
-  while (!text.empty()) {
-    size_t cut = text.size() <= kDocumentBytes ? text.size() : tokenizer.safe_cut(text, kDocumentBytes);
-    documents.push_back(text.substr(0, cut));
-    text.remove_prefix(cut);
-  }
-  return documents;
-}
-
 // Every document on the next free thread, as `data pack` does. Returns the number of ids.
 int64_t encode_documents(const Tokenizer& tokenizer, const std::vector<std::string_view>& documents, int64_t threads) {
-  std::atomic<size_t> next = 0;
   std::atomic<int64_t> count = 0;
-  auto run = [&] {
-    int64_t mine = 0;
-    for (size_t i; (i = next++) < documents.size();) {
-      std::vector<int64_t> ids;
-      tokenizer.encode(documents[i], ids);
-      mine += static_cast<int64_t>(ids.size());
-    }
-    count += mine;
-  };
-  std::vector<std::thread> others;
-  for (int64_t i = 1; i < threads; ++i) others.emplace_back(run);
-  run();
-  for (std::thread& thread : others) thread.join();
+  for_each_index(documents.size(), static_cast<int>(threads), [&](size_t i) {
+    std::vector<int64_t> ids;
+    tokenizer.encode(documents[i], ids);
+    count += static_cast<int64_t>(ids.size());
+  });
   return count;
 }
 
@@ -66,7 +46,7 @@ Json measure_tokenize(const Json& cell) {
         repeats, budget);
     measured.tokens = static_cast<int64_t>(ids.size());
   } else {
-    std::vector<std::string_view> documents = documents_of(*tokenizer, text);
+    std::vector<std::string_view> documents = safe_pieces(*tokenizer, text, kDocumentBytes);
     int64_t count = 0;
     measured = measure([&] { count = encode_documents(*tokenizer, documents, threads); }, repeats, budget);
     measured.tokens = count;

@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "base/machine.h"
-#include "base/strings.h"
+#include "base/spec.h"
 #include "bench/train.h"
 #include "models/models.h"
 #include "nn/forward.h"
@@ -87,15 +87,6 @@ class Training {
 };
 
 }  // namespace
-
-std::vector<std::string> split_specs(const std::string& text) {
-  std::vector<std::string> specs;
-  for (const std::string& piece : split(text, ',')) {
-    bool continues = !specs.empty() && piece.find('=') != std::string::npos && piece.find(':') == std::string::npos;
-    continues ? specs.back() += "," + piece : specs.emplace_back(piece);
-  }
-  return specs;
-}
 
 void add_sizes_option(CLI::App& app, std::vector<std::string>& sizes) {
   app.add_option("--size", sizes,

@@ -14,9 +14,6 @@ constexpr int64_t kBenchVocab = 50304;
 // batch, skip_eps and recompute. extra_mb: the peak above weights, gradients and two moments.
 Json measure_training_step(const Json& cell);
 
-// "rope,cable:variant=nw,eps=1,alibi" -> three specs: a piece that only says key=value goes on with the spec before it.
-std::vector<std::string> split_specs(const std::string& text);
-
 void add_sizes_option(CLI::App& app, std::vector<std::string>& sizes);         // --size
 void add_positions_option(CLI::App& app, std::vector<std::string>& positions,  // --pos
                           const std::string& help);

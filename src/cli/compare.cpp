@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "base/spec.h"
 #include "base/strings.h"
 #include "cli/command.h"
 #include "pos/encoding.h"
@@ -36,26 +37,12 @@ struct Run {
 
 constexpr int kInterrupted = 130;  // the shell's code for a command that ^C ended
 
-// "rope:layout=half,dim=4,alibi" -> two specs: a piece that begins with key= belongs to the spec before it.
+// Canonical specs of encodings that exist; an unknown name is an error before anything is trained.
 std::vector<std::string> position_list(const std::string& text) {
-  std::vector<std::string> specs;
-  int depth = 0;
-  size_t begin = 0;
-  for (size_t i = 0; i <= text.size(); ++i) {
-    if (i < text.size()) depth += (text[i] == '(' || text[i] == '[') - (text[i] == ')' || text[i] == ']');
-    if (i < text.size() && (text[i] != ',' || depth > 0)) continue;
-    std::string piece = text.substr(begin, i - begin);
-    begin = i + 1;
-    size_t mark = piece.find_first_of("=:(");
-    bool goes_on = !specs.empty() && mark != std::string::npos && piece[mark] == '=';
-    if (goes_on)
-      specs.back() += "," + piece;
-    else
-      specs.push_back(piece);
-  }
+  std::vector<std::string> specs = split_specs(text);
   for (std::string& spec : specs) {
     Spec parsed = Spec::parse(spec);
-    Encodings().find(parsed.name());  // an unknown name is an error before anything is trained
+    Encodings().find(parsed.name());
     spec = parsed.text();
     check(std::count(specs.begin(), specs.end(), spec) == 1, "--pos: '", spec, "' is named twice");
   }

@@ -12,9 +12,8 @@
 namespace longhaul {
 
 struct EngineOptions {
-  int64_t tokens =
-      0;  // room for so many, of all sessions, in pages of kPageRows; a session's last page may be part empty
-  int64_t chunk = 512;     // tokens of a prompt that pass through the layers together; any number gives the same logits
+  int64_t tokens = 0;   // room of all sessions together, in pages of kPageRows of which each may leave one part empty
+  int64_t chunk = 512;  // tokens of a prompt that pass through the layers together; any number gives the same logits
   double skip_eps = 1e-7;  // as AttentionOptions
 };
 

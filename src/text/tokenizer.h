@@ -44,6 +44,10 @@ Registry<TokenizerFactory>& Tokenizers();
 // Error when it is neither, or names the piece of the file that is not supported.
 std::unique_ptr<Tokenizer> make_tokenizer(const std::string& spec);
 
+// Pieces of about so many bytes, which encoded one after the other give the ids of the whole text. A stretch without a safe place
+// to cut is one piece.
+std::vector<std::string_view> safe_pieces(const Tokenizer& tokenizer, std::string_view text, size_t bytes);
+
 // encode() or encode_with_special() on several threads, cut at safe places: the same ids on any number of threads.
 void encode_parallel(const Tokenizer& tokenizer, std::string_view text, int threads, std::vector<int64_t>& ids,
                      bool with_special = false);

@@ -111,5 +111,13 @@ TEST(Spec, KeysThatNobodyReadAreErrorsWithASuggestion) {
   EXPECT_EQ(error_of([] { Spec::parse("nope:x=1").finish(); }), "nope: unknown key 'x'; it takes no settings");
 }
 
+TEST(Spec, ListsAreSplitWhereASpecBegins) {
+  EXPECT_EQ(split_specs("rope"), std::vector<std::string>{"rope"});
+  EXPECT_EQ(split_specs("rope,cable:variant=nw,eps=1,alibi"),
+            (std::vector<std::string>{"rope", "cable:variant=nw,eps=1", "alibi"}));
+  EXPECT_EQ(split_specs("dape:base=(cable:variant=nw,eps=1),v=2,x:layers=[1,2]"),
+            (std::vector<std::string>{"dape:base=(cable:variant=nw,eps=1),v=2", "x:layers=[1,2]"}));
+}
+
 }  // namespace
 }  // namespace longhaul

@@ -1,5 +1,5 @@
-// Dispatch of the matrix products: f32 on the CPU to our own, everything else to ATen, and so a few rows times a
-// matrix that does not lie as [columns, depth] (no layer multiplies so).
+// Dispatch of the matrix products. Ours are f32 on the CPU, with one exception: a few rows times a matrix that does not lie as
+// [columns, depth]. No layer multiplies so, and ATen takes it, as it takes other types and devices.
 #include "ops/linear/product.h"
 
 #include <ATen/ops/addmm.h>
