@@ -9,6 +9,8 @@ namespace {
 
 // Long enough that a cut costs nothing, short enough that threads end at about the same time.
 constexpr size_t kPieceBytes = 1 << 15;
+// Pieces that are encoded before their ids are put together: few enough that their buffers are used again and again.
+constexpr size_t kBatch = 512;
 
 }  // namespace
 
@@ -29,14 +31,15 @@ void encode_parallel(const Tokenizer& tokenizer, std::string_view text, int thre
   };
   if (threads <= 1) return encode(text, ids);
   std::vector<std::string_view> pieces = safe_pieces(tokenizer, text, kPieceBytes);
-  std::vector<std::vector<int64_t>> encoded(pieces.size());
-  for_each_index(pieces.size(), threads, [&](size_t i) { encode(pieces[i], encoded[i]); });
-  std::vector<size_t> starts = {ids.size()};
-  for (const auto& part : encoded) starts.push_back(starts.back() + part.size());
-  ids.resize(starts.back());
-  for_each_index(pieces.size(), threads, [&](size_t i) {
-    std::copy(encoded[i].begin(), encoded[i].end(), ids.begin() + static_cast<int64_t>(starts[i]));
-  });
+  std::vector<std::vector<int64_t>> encoded(std::min(kBatch, pieces.size()));
+  for (size_t begin = 0; begin < pieces.size(); begin += kBatch) {
+    const size_t count = std::min(kBatch, pieces.size() - begin);
+    for_each_index(count, threads, [&](size_t i) {
+      encoded[i].clear();
+      encode(pieces[begin + i], encoded[i]);
+    });
+    for (size_t i = 0; i < count; ++i) ids.insert(ids.end(), encoded[i].begin(), encoded[i].end());
+  }
 }
 
 }  // namespace longhaul

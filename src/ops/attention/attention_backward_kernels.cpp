@@ -98,7 +98,7 @@ class Backward {
     }
     if (grads_.dg == nullptr) return;
     grads_.dg[r] += hn::GetLane(hn::SumOfLanes(d, dg));
-    grads_.ds_row[r] += hn::GetLane(hn::SumOfLanes(d, ds_row));
+    grads_.ds_row[r] += static_cast<double>(rows_.g[r]) * hn::GetLane(hn::SumOfLanes(d, ds_row));
   }
 
   HWY_INLINE void add_bias(const RowBias<form>& bias, int64_t r, int64_t c, Vector da, Vector& dg,
@@ -114,9 +114,9 @@ class Backward {
       if (grads_.dg == nullptr) return;
       const Vector u = bias.difference(c);
       dg = hn::MulAdd(da, bias.shape(u, c), dg);
-      const Vector share = hn::Mul(hn::Mul(bias.g(), bias.slope(u, c)), da);
+      const Vector share = hn::Mul(bias.slope(u, c), da);  // times g
       ds_row = hn::Add(ds_row, share);
-      hn::StoreU(hn::Sub(hn::LoadU(d, scratch_.ds + c), share), d, scratch_.ds + c);
+      hn::StoreU(hn::NegMulAdd(bias.g(), share, hn::LoadU(d, scratch_.ds + c)), d, scratch_.ds + c);
     }
   }
 

@@ -94,29 +94,36 @@ class Forward {
     }
   }
 
-  // Logits of a row to weights relative to its running maximum; factor is what the sums so far have to be scaled by.
+  // Logits of a row to weights relative to its running maximum; factor is what the sums so far have to be scaled by. The row
+  // stays in registers between the two passes.
   HWY_INLINE void add_row(int64_t first_key, int64_t r, int64_t columns) {
     const Floats d;
+    const int64_t n = lanes();
     float* x = scratch_.logits + r * kKeyTile;
     const Span span = visible(setting_, keys_.count, rows_.index + r, first_key);
     const RowBias<form> bias(keys_, rows_, r, first_key);
     const Vector hidden = hn::Set(d, -INFINITY);
-    const bool masked = span.begin > 0 || span.end < columns;
-    Vector most = hidden;
-    for (int64_t c = 0; c < columns; c += lanes()) {
-      Vector logit = bias.add(hn::LoadU(d, x + c), c);
-      if (masked) logit = hn::IfThenElse(mask_of(span, c), logit, hidden);
-      if (masked || form != Form::none) hn::StoreU(logit, d, x + c);
-      most = hn::Max(most, logit);
+    Vector logit[kVectors];
+    if (span.full()) {
+      LH_UNROLL for (int v = 0; v < kVectors; ++v) logit[v] = bias.add(hn::LoadU(d, x + v * n), v * n);
+    } else {
+      LH_UNROLL for (int v = 0; v < kVectors; ++v) {
+        logit[v] = hidden;
+        if (v * n < columns) {
+          logit[v] = hn::IfThenElse(mask_of(span, v * n), bias.add(hn::LoadU(d, x + v * n), v * n), hidden);
+        }
+      }
     }
+    Vector most = logit[0];
+    LH_UNROLL for (int v = 1; v < kVectors; ++v) most = hn::Max(most, logit[v]);
     const float before = scratch_.maximum[r];
     const float maximum = std::max(before, hn::GetLane(hn::MaxOfLanes(d, most)));
     const float factor = maximum == before ? 1.0f : hn::GetLane(exp2(hn::Set(d, before - maximum)));
     const Vector reference = hn::Set(d, maximum);
     Vector sum = hn::Zero(d);
-    for (int64_t c = 0; c < columns; c += lanes()) {
-      const Vector p = exp2(hn::Sub(hn::LoadU(d, x + c), reference));
-      hn::StoreU(p, d, x + c);
+    LH_UNROLL for (int v = 0; v < kVectors; ++v) {
+      const Vector p = exp2(hn::Sub(logit[v], reference));
+      hn::StoreU(p, d, x + v * n);
       sum = hn::Add(sum, p);
     }
     scratch_.maximum[r] = maximum;
@@ -136,6 +143,8 @@ class Forward {
       lse[r] = sum == 0 ? -kNoKey : scratch_.maximum[r] + std::log2(static_cast<double>(sum));
     }
   }
+
+  static constexpr int kVectors = kKeyTile / hn::MaxLanes(Floats());  // of a row of logits
 
   const Setting& setting_;
   const Keys& keys_;
