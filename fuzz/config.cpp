@@ -6,7 +6,7 @@ using namespace longhaul;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   return fuzz_text(data, size, [](std::string_view text) {
-    Json json = parse_json(text, "config.json");
+    Json json = parse_python_json(text, "config.json");
     std::string written = json_text(json, "config.json", 2);
     promise(parse_json(written, "again") == json, "written JSON reads back as itself");
     JsonReader reader(json, "config.json");
@@ -17,6 +17,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     reader.boolean_or("tie_word_embeddings", true);
     reader.string_or("position", "rope");
     if (reader.has("lengths")) reader.integers("lengths", 0);
+    if (reader.is_set("long_factor")) reader.numbers("long_factor");
+    if (reader.is_set("layer_types")) reader.strings("layer_types");
     if (reader.has("training")) {
       JsonReader training = reader.object("training");
       training.number("lr");

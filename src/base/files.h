@@ -37,6 +37,9 @@ class MappedFile {
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
   std::span<const std::byte> bytes() const { return {data_, size_}; }
+  // Whoever has read these bytes is done with them: their pages need not stay in memory (they come back when read again).
+  // Bytes outside of the file are left alone.
+  void forget(std::span<const std::byte> bytes) const;
   const std::string& path() const { return path_; }
 
  private:

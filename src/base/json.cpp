@@ -1,6 +1,8 @@
 #include "base/json.h"
 
 #include <algorithm>
+#include <cmath>
+#include <optional>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -62,6 +64,42 @@ bool is_integer_in(const Json& value, int64_t low, int64_t high) {
   return low <= number && number <= high;
 }
 
+constexpr const char* kFloatKey = "__float__";
+constexpr const char* kBareFloats[] = {"-Infinity", "Infinity", "NaN"};
+
+std::optional<double> number_in(const Json& value) {
+  if (value.is_number()) return value.get<double>();
+  if (!value.is_object() || value.size() != 1 || !value.contains(kFloatKey)) return {};
+  const Json& name = value[kFloatKey];
+  if (name == "Infinity") return INFINITY;
+  if (name == "-Infinity") return -INFINITY;
+  if (name == "NaN") return NAN;
+  return {};
+}
+
+// The text with bare floats, wherever they stand outside of strings, in the spelling that is JSON.
+std::string without_bare_floats(std::string_view text) {
+  std::string out;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (in_string && text[i] == '\\' && i + 1 < text.size()) {
+      out += text.substr(i++, 2);
+      continue;
+    }
+    if (text[i] == '"') in_string = !in_string;
+    const char* bare = nullptr;
+    for (const char* name : kBareFloats)
+      if (!in_string && !bare && text.substr(i).starts_with(name)) bare = name;
+    if (bare) {
+      out += str("{\"", kFloatKey, "\": \"", bare, "\"}");
+      i += std::string_view(bare).size() - 1;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
 template <class AnyJson>
 AnyJson parse(std::string_view text, const std::string& where) {
   check_depth(text, where);
@@ -82,6 +120,12 @@ AnyJson parse(std::string_view text, const std::string& where) {
 Json parse_json(std::string_view text, const std::string& where) { return parse<Json>(text, where); }
 SortedJson parse_sorted_json(std::string_view text, const std::string& where) { return parse<SortedJson>(text, where); }
 
+Json parse_python_json(std::string_view text, const std::string& where) {
+  return parse_json(without_bare_floats(text), where);
+}
+
+Json read_python_json(const std::string& path) { return parse_python_json(read_file(path), path); }
+
 Json read_json(const std::string& path) { return parse_json(read_file(path), path); }
 
 std::string json_text(const Json& json, const std::string& where, int indent) {
@@ -94,27 +138,35 @@ std::string json_text(const Json& json, const std::string& where, int indent) {
 
 void write_json(const std::string& path, const Json& json) { write_file(path, json_text(json, path, 2) + "\n"); }
 
-JsonReader::JsonReader(const Json& object, std::string where) : object_(&object), where_(std::move(where)) {
+JsonReader::JsonReader(const Json& object, std::string where) : JsonReader(object, std::move(where), "") {
   check(object.is_object(), where_, ": wanted an object, found ", describe(object));
 }
 
+JsonReader::JsonReader(const Json& object, std::string where, std::string prefix)
+    : object_(&object), where_(std::move(where)), prefix_(std::move(prefix)) {}
+
 bool JsonReader::has(const std::string& key) const { return object_->contains(key); }
+
+bool JsonReader::is_set(const std::string& key) {
+  read_.push_back(key);
+  return has(key) && !object_->at(key).is_null();
+}
 
 const Json& JsonReader::at(const std::string& key, const char* wanted) {
   read_.push_back(key);
   auto found = object_->find(key);
-  if (found == object_->end()) fail(where_, ": ", key, ": wanted ", wanted, ", found no such key");
+  if (found == object_->end()) refuse(key, wanted);
   return *found;
 }
 
-void JsonReader::wrong(const std::string& key, const std::string& wanted) const {
-  fail(where_, ": ", key, ": wanted ", wanted, ", found ", describe(object_->at(key)));
+void JsonReader::refuse(const std::string& key, const std::string& wanted) const {
+  fail(where_, ": ", path(key), ": wanted ", wanted, ", found ", has(key) ? describe(object_->at(key)) : "no such key");
 }
 
 int64_t JsonReader::integer(const std::string& key, int64_t low, int64_t high) {
   std::string wanted = wanted_integer(low, high);
   const Json& value = at(key, wanted.c_str());
-  if (!is_integer_in(value, low, high)) wrong(key, wanted);
+  if (!is_integer_in(value, low, high)) refuse(key, wanted);
   return value.get<int64_t>();
 }
 
@@ -124,9 +176,9 @@ int64_t JsonReader::integer_or(const std::string& key, int64_t fallback, int64_t
 }
 
 double JsonReader::number(const std::string& key) {
-  const Json& value = at(key, "a number");
-  if (!value.is_number()) wrong(key, "a number");
-  return value.get<double>();
+  const std::optional<double> number = number_in(at(key, "a number"));
+  if (!number) refuse(key, "a number");
+  return *number;
 }
 
 double JsonReader::number_or(const std::string& key, double fallback) {
@@ -138,13 +190,13 @@ bool JsonReader::boolean_or(const std::string& key, bool fallback) {
   read_.push_back(key);
   if (!has(key)) return fallback;
   const Json& value = at(key, "true or false");
-  if (!value.is_boolean()) wrong(key, "true or false");
+  if (!value.is_boolean()) refuse(key, "true or false");
   return value.get<bool>();
 }
 
 std::string JsonReader::string(const std::string& key) {
   const Json& value = at(key, "a string");
-  if (!value.is_string()) wrong(key, "a string");
+  if (!value.is_string()) refuse(key, "a string");
   return value.get<std::string>();
 }
 
@@ -158,13 +210,38 @@ std::vector<int64_t> JsonReader::integers(const std::string& key, int64_t low) {
   const Json& value = at(key, wanted.c_str());
   bool good = value.is_array() && std::all_of(value.begin(), value.end(),
                                               [&](const Json& item) { return is_integer_in(item, low, INT64_MAX); });
-  if (!good) wrong(key, wanted);
+  if (!good) refuse(key, wanted);
   return value.get<std::vector<int64_t>>();
+}
+
+std::vector<double> JsonReader::numbers(const std::string& key) {
+  constexpr const char* kWanted = "a list of numbers";
+  const Json& value = at(key, kWanted);
+  if (!value.is_array()) refuse(key, kWanted);
+  std::vector<double> numbers;
+  for (const Json& item : value) {
+    const std::optional<double> number = number_in(item);
+    if (!number) refuse(key, kWanted);
+    numbers.push_back(*number);
+  }
+  return numbers;
+}
+
+std::vector<std::string> JsonReader::strings(const std::string& key) {
+  constexpr const char* kWanted = "a list of strings";
+  const Json& value = at(key, kWanted);
+  if (!value.is_array() || !std::all_of(value.begin(), value.end(), [](const Json& item) { return item.is_string(); }))
+    refuse(key, kWanted);
+  return value.get<std::vector<std::string>>();
 }
 
 const Json& JsonReader::value(const std::string& key) { return at(key, "a value"); }
 
-JsonReader JsonReader::object(const std::string& key) { return JsonReader(at(key, "an object"), where_ + ": " + key); }
+JsonReader JsonReader::object(const std::string& key) {
+  const Json& value = at(key, "an object");
+  if (!value.is_object()) refuse(key, "an object");
+  return JsonReader(value, where_, path(key) + ".");
+}
 
 void JsonReader::ignore(const std::string& key) { read_.push_back(key); }
 
@@ -172,7 +249,7 @@ void JsonReader::finish() const {
   std::vector<std::string> unknown;
   for (const auto& [key, value] : object_->items()) {
     bool was_read = std::find(read_.begin(), read_.end(), key) != read_.end();
-    if (!was_read) unknown.push_back("'" + key + "'" + did_you_mean(key, read_));
+    if (!was_read) unknown.push_back("'" + path(key) + "'" + did_you_mean(key, read_));
   }
   check(unknown.empty(), where_, ": unknown key", unknown.size() > 1 ? "s " : " ", join(unknown, ", "));
 }

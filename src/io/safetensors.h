@@ -36,6 +36,8 @@ class SafetensorsFile {
   bool has(const std::string& name) const { return tensors_.count(name) != 0; }
   const TensorView& at(const std::string& name) const;  // Error with the nearest name when absent
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  const std::map<std::string, TensorView>& tensors() const { return tensors_; }
+  const std::shared_ptr<const MappedFile>& file() const { return file_; }  // null after parse()
 
  private:
   std::shared_ptr<const MappedFile> file_;

@@ -21,6 +21,7 @@ class TorchFile {
 
   const std::map<std::string, TensorView>& tensors() const { return tensors_; }  // row-major
   const std::vector<std::string>& names() const { return names_; }               // in the file's order
+  const std::shared_ptr<const MappedFile>& file() const { return file_; }        // null after parse()
 
  private:
   friend class TorchReader;

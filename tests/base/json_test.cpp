@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <string>
 
 #include "support.h"
@@ -63,9 +64,20 @@ TEST(Json, MessagesSayWhereWhatWasWantedAndWhatWasFound) {
   EXPECT_EQ(message(R"({"l": [1, -2]})", [](JsonReader& r) { r.integers("l", 1); }),
             "config.json: l: wanted a list, each an integer > 0, found [1,-2]");
   EXPECT_EQ(message(R"({"rope": {"theta": "x"}})", [](JsonReader& r) { r.object("rope").number("theta"); }),
-            R"(config.json: rope: theta: wanted a number, found "x")");
+            R"(config.json: rope.theta: wanted a number, found "x")");
   EXPECT_EQ(message(R"({"n": ")" + std::string(1000, 'x') + R"("})", [](JsonReader& r) { r.integer("n", 0); }),
             "config.json: n: wanted an integer >= 0, found \"" + std::string(59, 'x') + " ...");
+}
+
+TEST(Json, KeysInObjectsAreOnePath) {
+  auto read = [](JsonReader& r) {
+    JsonReader inner = r.object("rope").object("scaling");
+    inner.number_or("factor", 1);
+    inner.finish();
+  };
+  EXPECT_EQ(message(R"({"rope": {"scaling": {"factr": 1}}})", read),
+            "config.json: unknown key 'rope.scaling.factr' (did you mean 'factor'?)");
+  EXPECT_EQ(message(R"({"rope": {"scaling": 1}})", read), "config.json: rope.scaling: wanted an object, found 1");
 }
 
 TEST(Json, KeysThatNobodyReadAreErrors) {
@@ -79,6 +91,28 @@ TEST(Json, KeysThatNobodyReadAreErrors) {
   EXPECT_EQ(message(R"({"n_layr": 1})", read), "config.json: unknown key 'n_layr' (did you mean 'n_layer'?)");
   EXPECT_EQ(message(R"({"qqq": 1, "lable": 2})", read),
             "config.json: unknown keys 'qqq', 'lable' (did you mean 'label'?)");
+}
+
+TEST(Json, ReadsWhatPythonWrites) {
+  Json json = parse_python_json(
+      R"({"a": [0.0, Infinity], "b": -Infinity, "c": NaN, "d": "Infinity \\" NaN", "e": {"__float__": "Infinity"}, "f": null})",
+      "t");
+  JsonReader reader(json, "t");
+  EXPECT_EQ(reader.numbers("a"), (std::vector<double>{0, INFINITY}));
+  EXPECT_EQ(reader.number("b"), -INFINITY);
+  EXPECT_TRUE(std::isnan(reader.number("c")));
+  EXPECT_EQ(reader.string("d"), "Infinity \" NaN");
+  EXPECT_EQ(reader.number("e"), INFINITY);
+  EXPECT_FALSE(reader.is_set("f"));
+  EXPECT_FALSE(reader.is_set("g"));
+  reader.finish();
+  EXPECT_EQ(parse_json(json.dump(), "again"), json);  // what is written is JSON
+  EXPECT_EQ(message(R"({"x": {"__float__": "Many"}})", [](JsonReader& r) { r.number("x"); }),
+            R"(config.json: x: wanted a number, found {"__float__":"Many"})");
+  EXPECT_EQ(message(R"({"x": [1, "2"]})", [](JsonReader& r) { r.numbers("x"); }),
+            R"(config.json: x: wanted a list of numbers, found [1,"2"])");
+  EXPECT_EQ(message(R"({"x": [1]})", [](JsonReader& r) { r.strings("x"); }),
+            "config.json: x: wanted a list of strings, found [1]");
 }
 
 TEST(Json, WhatIsNotJsonSaysTheByte) {
