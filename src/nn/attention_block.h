@@ -1,6 +1,7 @@
 // Self-attention as most transformers write it: norm, fused qkv, rotation, attention with the encoding's bias, projection.
 #pragma once
 #include <cstdint>
+#include <optional>
 
 #include "nn/model.h"
 #include "ops/linear/linear.h"
@@ -10,10 +11,16 @@
 namespace longhaul {
 
 struct AttentionWeights {
-  Norm norm;
-  Linear qkv;  // [(H + 2 G) D, C]: queries of all heads, then keys, then values
-  Linear out;  // [C, H D]
+  std::optional<Norm> norm = Norm{};   // of the input; none: the input as it is (OLMo 2)
+  Linear qkv;                          // [(H + 2 G) D, C]: queries of all heads, then keys, then values
+  std::optional<Norm> q_norm, k_norm;  // before the rotation: of each head (weight [D]), or of all of them together
+                                       // (weight [H D], [G D])
+  Linear out;                          // [C, H D]
   int64_t heads = 0, kv_heads = 0, head_dim = 0;
+  int64_t window = 0;           // as AttentionOptions
+  double soft_cap = 0;          // as AttentionOptions
+  std::optional<double> scale;  // of q.k; none: the encoding's
+  double clip = 0;              // queries, keys and values are brought into [-clip, clip]; 0: they are not (MPT)
 };
 
 // x [T, C] -> [T, C], to be added to the residual stream.

@@ -9,8 +9,8 @@
 namespace longhaul {
 
 // Either room for a fixed set of sequences, one behind the other (make), or a pool of pages for sequences that come and go
-// (pool): then every call's Sequences say in which pages each of its sequences lies. Keys are stored rotated: no plan that
-// exists turns a key by an angle that moves with the length.
+// (pool): then every call's Sequences say in which pages each of its sequences lies. Keys are stored rotated, but for an
+// encoding that moves with the length (Encoding::moves_with_length): then they are stored as they are before it.
 struct LayerCache {
   Tensor k, v;                 // [rows, G, D]
   Tensor positions;            // [rows] double

@@ -66,8 +66,9 @@ Plan plan_of_survivors(const Plan& whole, const Stream& stream) {
   Plan plan = whole;
   plan.seq = stream.seq;
   plan.consecutive = stream.seq.consecutive();
-  plan.rotation.cos = rows(whole.rotation.cos);
-  plan.rotation.sin = rows(whole.rotation.sin);
+  auto survivors = [&](const Rotation& all) { return Rotation{rows(all.cos), rows(all.sin), all.layout}; };
+  plan.rotation = survivors(whole.rotation);
+  plan.local_rotation = survivors(whole.local_rotation);
   plan.row_scale = rows(whole.row_scale);
   return plan;
 }

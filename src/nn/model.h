@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "nn/cache.h"
+#include "nn/stored_tensor.h"
 #include "ops/linear/linear.h"
 #include "ops/linear_cross_entropy/linear_cross_entropy.h"
 #include "ops/parameters.h"
@@ -19,9 +20,10 @@ struct ModelInfo {
   std::string position;  // canonical spec of the encoding
   int64_t layers = 0, width = 0, heads = 0, kv_heads = 0, head_dim = 0, hidden = 0, vocab = 0;
   int64_t trained_length = 0;  // tokens
-  int64_t mlp_matrices = 2;    // [width, hidden] matrices of a layer: 2, or 3 with a gate
-  Traits traits;               // of its encoding
-  int64_t channel_bytes = 0;   // bytes per token beside keys and values, all layers
+  int64_t mlp_matrices =
+      2;          // [width, hidden] matrices that a token meets in a layer: 2, or 3 with a gate, of each expert
+  Traits traits;  // of its encoding
+  int64_t channel_bytes = 0;  // bytes per token beside keys and values, all layers
   // Keys, values and channels of one token in all layers, in bytes, for elements of this size.
   int64_t state_bytes_per_token(int64_t element_size) const;
   // Floating-point operations of one forward over T tokens of one sequence (matrices, half the attention square, head on `head_rows`).
@@ -64,11 +66,14 @@ class Model {
   const Parameters& parameters() const { return parameters_; }
   // Notes that it goes on being trained at this length. What reports mark; nothing that the model computes changes.
   void set_trained_length(int64_t tokens) { info_.trained_length = tokens; }
+  // Where checkpoints have the parameters. A parameter that none of these shows is stored under its own name.
+  const std::vector<StoredTensor>& stored() const { return stored_; }
 
  protected:
   explicit Model(Parameters parameters) : parameters_(std::move(parameters)) {}
   ModelInfo info_;
   Parameters parameters_;
+  std::vector<StoredTensor> stored_;
 };
 
 }  // namespace longhaul

@@ -37,10 +37,16 @@ void fill(Tensor& tensor, const Init& init, uint64_t seed, const std::string& na
 
 }  // namespace
 
+Parameters Parameters::blank(at::ScalarType dtype) {
+  Parameters parameters(0, dtype);
+  parameters.blank_ = true;
+  return parameters;
+}
+
 Tensor Parameters::add(const std::string& name, const std::vector<int64_t>& shape, const Init& init, bool trainable) {
   check(!has(name) && !aliases_.count(name), "parameter '", name, "' is made twice");
   Tensor tensor = at::empty(shape, at::TensorOptions(dtype_));
-  fill(tensor, init, seed_, name);
+  if (!blank_) fill(tensor, init, seed_, name);
   tensor.set_requires_grad(trainable);
   index_[name] = parameters_.size();
   parameters_.push_back({name, tensor, trainable});

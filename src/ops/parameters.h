@@ -30,6 +30,8 @@ struct Parameter {
 class Parameters {
  public:
   explicit Parameters(uint64_t seed = 0, at::ScalarType dtype = at::kFloat) : seed_(seed), dtype_(dtype) {}
+  // Tensors are left as memory comes, whatever their Init says: a checkpoint fills them.
+  static Parameters blank(at::ScalarType dtype);
 
   // Makes and registers a tensor; Error on a name in use.
   Tensor add(const std::string& name, const std::vector<int64_t>& shape, const Init& init, bool trainable = true);
@@ -49,6 +51,7 @@ class Parameters {
  private:
   uint64_t seed_;
   at::ScalarType dtype_;
+  bool blank_ = false;
   std::vector<Parameter> parameters_;
   std::map<std::string, size_t> index_;
   std::map<std::string, std::string> aliases_;

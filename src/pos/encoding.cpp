@@ -23,6 +23,12 @@ std::vector<Reading> Encoding::readings(int64_t, const AttentionCall&) const { r
 
 double Encoding::qk_scale(int64_t head_dim) const { return 1.0 / std::sqrt(static_cast<double>(head_dim)); }
 
+const Rotation& Encoding::rotation(int64_t, const Plan& plan) const { return plan.rotation; }
+
+Rotation Encoding::key_rotation(int64_t, const Tensor&, const AttentionSpans&, const Plan&) const {
+  fail("this encoding does not turn keys by the length of the text");
+}
+
 Tensor forgotten_by_softmax(const Tensor& x) { return x.detach() + 0 * x; }
 
 Registry<EncodingFactory>& Encodings() {

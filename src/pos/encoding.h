@@ -28,8 +28,8 @@ struct Plan {
   Sequences seq;            // of this call; seq.positions may have been replaced by the encoding
   bool consecutive = true;  // what seq.consecutive() says
   Rotation rotation;        // tables for the [T] tokens of this call; undefined cos: none
+  Rotation local_rotation;  // of layers that rotation() gives tables of their own (Gemma 3's layers with a window)
   Tensor row_scale;         // [T] double or undefined: log-n scaling of the logits
-  Tensor extra;             // whatever one encoding wants to keep for its own bias()
 };
 
 // What a layer's attention has in hand. S rows of keys: the call's own tokens in training, a cache's rows otherwise. The
@@ -52,6 +52,11 @@ struct AttentionCall {
 struct Reading {
   std::string name;
   std::vector<double> per_head;  // [H]
+};
+
+// One setting that is in force, and who says so: {"factor", "4", "rope_scaling.factor"}.
+struct EncodingFact {
+  std::string name, value, source;
 };
 
 struct Traits {
@@ -77,11 +82,20 @@ class Encoding {
                                                            // replace it: who reads the logits pays for it
                                                            // (ops/attention/rewritten_attention.h)
   virtual double qk_scale(int64_t head_dim) const;         // default 1 / sqrt(head_dim)
-  virtual bool reads_input() const { return false; }       // wants AttentionCall::x
-  virtual bool key_channel() const { return false; }       // wants AttentionCall::channel when there is a cache
+  virtual const Rotation& rotation(int64_t layer, const Plan& plan) const;  // default: plan.rotation, for every layer
+  // Its rotations are functions of the length of the text: a cache then keeps keys as they are before the rotation, and
+  // every call turns all of them by key_rotation(), so that each rotation is exact at every step.
+  virtual bool moves_with_length() const { return false; }
+  // Tables [S, R/2] for the keys that the spans count, in texts as long as plan.seq.total says; zero rows where no span
+  // is. Asked only of encodings that move with the length.
+  virtual Rotation key_rotation(int64_t layer, const Tensor& key_positions, const AttentionSpans& spans,
+                                const Plan& plan) const;
+  virtual bool reads_input() const { return false; }  // wants AttentionCall::x
+  virtual bool key_channel() const { return false; }  // wants AttentionCall::channel when there is a cache
   // What is worth watching while training, logged at validations. Default: nothing.
   virtual std::vector<Reading> readings(int64_t layer, const AttentionCall& call) const;
   virtual Traits traits() const { return {}; }
+  virtual std::vector<EncodingFact> facts() const { return {}; }  // what `longhaul inspect` shows of its settings
 };
 
 // What an encoding may know of its model when it is made. Parameters are per layer, named by attention_prefix(layer) + ...

@@ -35,7 +35,8 @@ class Xpos : public Encoding {
 
   Plan prepare(const Sequences& seq, const Step& step) const override {
     Plan plan = Encoding::prepare(seq, step);
-    plan.rotation = rotary_tables(plan.seq.positions, theta_, head_dim_, RotaryLayout::interleaved, dtype_);
+    plan.rotation =
+        rotary_tables(plan.seq.positions, rotary_frequencies(theta_, head_dim_), 1, RotaryLayout::interleaved, dtype_);
     return plan;
   }
 

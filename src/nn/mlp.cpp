@@ -1,0 +1,71 @@
+#include "nn/mlp.h"
+
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/topk.h>
+#include <ATen/ops/zeros_like.h>
+
+namespace longhaul {
+
+namespace {
+
+Tensor gated_down(const Tensor& both, const Linear& down, Activation activation, ComputeType compute) {
+  const int64_t hidden = both.size(1) / 2;
+  return linear(activate(both.narrow(1, 0, hidden), activation) * both.narrow(1, hidden, hidden), down, compute);
+}
+
+// For each expert the (token, place among the token's choices) that chose it, in the order of tokens.
+struct Visits {
+  std::vector<int64_t> tokens, places;
+};
+std::vector<Visits> visits_of(const Tensor& chosen, int64_t experts) {
+  const Tensor host = chosen.cpu().contiguous();
+  const int64_t* numbers = host.const_data_ptr<int64_t>();
+  std::vector<Visits> visits(static_cast<size_t>(experts));
+  for (int64_t t = 0; t < host.size(0); ++t) {
+    for (int64_t k = 0; k < host.size(1); ++k) {
+      Visits& of_expert = visits[static_cast<size_t>(*numbers++)];
+      of_expert.tokens.push_back(t);
+      of_expert.places.push_back(t * host.size(1) + k);
+    }
+  }
+  return visits;
+}
+
+}  // namespace
+
+Tensor mlp(const Tensor& x, const Norm& norm, const Mlp& w, ComputeType compute) {
+  return activation_linear(norm_linear(x, norm, w.up, compute), w.activation, w.down, compute);
+}
+
+Tensor gated_mlp(const Tensor& x, const Norm& norm, const GatedMlp& w, ComputeType compute) {
+  return gated_down(norm_linear(x, norm, w.gate_up, compute), w.down, w.activation, compute);
+}
+
+Tensor gated_mlp(const Tensor& x, const GatedMlp& w, ComputeType compute) {
+  return gated_down(linear(x, w.gate_up, compute), w.down, w.activation, compute);
+}
+
+Tensor mixture(const Tensor& x, const Experts& w, ComputeType compute) {
+  const auto wide = x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  const Tensor shares = at::softmax(linear(x, w.router, compute), 1, wide);
+  auto [best, chosen] = at::topk(shares, w.chosen, 1);
+  Tensor weights = w.normalize ? best / best.sum(1, true) : best;
+  weights = weights.reshape({-1, 1});
+  const std::vector<Visits> visits = visits_of(chosen, w.router.weight.size(0));
+  Tensor y = at::zeros_like(x);
+  for (size_t e = 0; e < visits.size(); ++e) {
+    if (visits[e].tokens.empty()) continue;
+    const auto integers = at::TensorOptions(at::kLong);
+    const Tensor tokens = at::tensor(visits[e].tokens, integers).to(x.device());
+    const Tensor places = at::tensor(visits[e].places, integers).to(x.device());
+    const auto expert = static_cast<int64_t>(e);
+    const Tensor out = gated_down(linear(at::index_select(x, 0, tokens), {w.gate_up[expert], {}}, compute),
+                                  {w.down[expert], {}}, w.activation, compute);
+    y.index_add_(0, tokens, (out * at::index_select(weights, 0, places)).to(y.scalar_type()));
+  }
+  return y;
+}
+
+}  // namespace longhaul

@@ -1,0 +1,88 @@
+#include "pos/rope_config.h"
+
+#include <optional>
+
+#include "base/error.h"
+
+namespace longhaul {
+
+namespace {
+
+constexpr const char* kParameters = "rope_parameters";
+
+// The settings in the new spelling, else in the old one, else none. What a config says twice, the new spelling decides.
+std::optional<JsonReader> settings_of(JsonReader& config) {
+  for (const char* key : {kParameters, "rope_scaling"})
+    if (config.is_set(key)) return config.object(key);
+  return {};
+}
+
+// A number > 0 under one of two roofs.
+double number_of(JsonReader& config, std::optional<JsonReader>& settings, const std::string& name,
+                 const std::string& old_name, double fallback, std::vector<EncodingFact>& facts) {
+  double value = fallback;
+  std::string source = "default";
+  const bool inside = settings && settings->is_set(name);
+  JsonReader* holder = inside ? &*settings : config.is_set(old_name) ? &config : nullptr;
+  if (holder) {
+    const std::string& key = inside ? name : old_name;
+    value = holder->number(key);
+    if (!(value > 0)) holder->refuse(key, "a number > 0");
+    source = holder->path(key);
+  }
+  facts.push_back(rope_fact(name, value, source));
+  return value;
+}
+
+std::string type_of(std::optional<JsonReader>& settings, const RopeFamily& family, std::vector<EncodingFact>& facts) {
+  std::string type = "default", source = "default";
+  if (settings) {
+    auto named = [&](const char* key) {
+      if (!settings->is_set(key)) return std::string();
+      std::string name = settings->string(key);
+      if (name == "su") name = "longrope";
+      auto alias = family.types.find(name);
+      if (alias != family.types.end()) name = alias->second;
+      if (!RopeTypes().has(name)) settings->refuse(key, "one of " + join(RopeTypes().names(), ", "));
+      return name;
+    };
+    const std::string name = named("rope_type"), old = named("type");
+    if (!name.empty() && !old.empty() && name != old) settings->refuse("type", "\"" + name + "\", as rope_type says");
+    if (!name.empty() || !old.empty()) {
+      type = name.empty() ? old : name;
+      source = settings->path(name.empty() ? "type" : "rope_type");
+    }
+  }
+  facts.push_back({"rope_type", type, source});
+  return type;
+}
+
+}  // namespace
+
+Rope read_rope(JsonReader& config, const RopeFamily& family, int64_t head_dim, int64_t max_positions) {
+  std::optional<JsonReader> settings = settings_of(config);
+  for (const char* other : {kParameters, "rope_scaling"}) config.ignore(other);
+  Rope rope;
+  rope.layout = family.layout;
+  rope.type = type_of(settings, family, rope.facts);
+  rope.base.theta = number_of(config, settings, "rope_theta", family.theta_key, family.theta, rope.facts);
+  const double partial =
+      number_of(config, settings, "partial_rotary_factor", family.partial_key, family.partial, rope.facts);
+  for (const std::string& read : {family.theta_key, family.partial_key}) config.ignore(read);
+  rope.base.dim = static_cast<int64_t>(static_cast<double>(head_dim) * partial);
+  if (rope.base.dim < 2 || rope.base.dim % 2 != 0 || rope.base.dim > head_dim)
+    config.refuse(family.partial_key,
+                  str("a share of the head size ", head_dim, " that is an even number of dimensions"));
+  rope.facts.push_back({"rotary dimensions", std::to_string(rope.base.dim), str(partial, " of the head's ", head_dim)});
+  rope.base.max_positions = max_positions;
+  rope.base.original_positions = family.original_positions;
+  if (config.is_set("original_max_position_embeddings"))
+    rope.base.original_positions = config.integer("original_max_position_embeddings", 1);
+  RopeReader reader(settings ? &*settings : nullptr, rope.base);
+  rope.policy = RopeTypes().find(rope.type).make(reader);
+  if (settings) settings->finish();
+  rope.facts.insert(rope.facts.end(), reader.facts.begin(), reader.facts.end());
+  return rope;
+}
+
+}  // namespace longhaul
