@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "base/registry.h"
 
@@ -23,6 +24,14 @@ struct CommonFlags {
   bool dry_run = false;  // say what would be done, and stop
 };
 const CommonFlags& common_flags();
+
+// --hf-overrides, of the commands that load a model.
+inline void add_overrides(CLI::App& app, std::vector<std::string>& overrides) {
+  app.add_option("--hf-overrides", overrides,
+                 "key=value: changes of config.json (rope_scaling.factor=8, sliding_window=null; key= takes it away); "
+                 "repeatable")
+      ->allow_extra_args(false);
+}
 
 // The command line as it was given, for result files.
 const std::string& command_line();

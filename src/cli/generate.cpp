@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cli/command.h"
 #include "engine/generate.h"
+#include "io/hub_folder.h"
 #include "models/models.h"
 #include "train/run_tokenizer.h"
 
@@ -22,6 +23,7 @@ struct GenerateFlags {
   std::string model, prompt, prompt_file, tokenizer, max_tokens = "256", chunk = "512";
   GenerateOptions options;
   bool no_cache = false;
+  std::vector<std::string> overrides;
 };
 
 std::string prompt_text(const GenerateFlags& flags) {
@@ -140,8 +142,13 @@ int run(GenerateFlags& flags) {
   options.sampler.validate();
   const int64_t chunk = parse_length(flags.chunk, "--prefill-chunk");
   const std::string& dtype = common_flags().dtype;
-  const auto model = load_model(flags.model, parameter_dtype(dtype), compute_type(dtype));
-  const auto tokenizer = flags.tokenizer.empty() ? run_tokenizer(flags.model) : make_tokenizer(flags.tokenizer);
+  LoadOptions load;
+  load.dtype = parameter_dtype(dtype);
+  load.compute = compute_type(dtype);
+  load.overrides = flags.overrides;
+  const auto model = load_model(flags.model, load);
+  const auto tokenizer =
+      flags.tokenizer.empty() ? run_tokenizer(model_folder(flags.model)) : make_tokenizer(flags.tokenizer);
   const std::vector<int64_t> prompt = prompt_tokens(flags, *tokenizer);
   const auto length = static_cast<int64_t>(prompt.size());
   check_fits(*model, *tokenizer, length, options);
@@ -176,7 +183,8 @@ std::function<int()> set_up(CLI::App& app) {
   auto flags = std::make_shared<GenerateFlags>();
   SamplerOptions& sampler = flags->options.sampler;
   sampler.temperature = 0.8, sampler.top_k = 50;
-  app.add_option("--model", flags->model, "run folder")->required();
+  app.add_option("--model", flags->model, "model directory, or the id of a cached hub model")->required();
+  add_overrides(app, flags->overrides);
   auto* prompt = app.add_option("--prompt", flags->prompt, "text to continue (empty: the beginning of a text)");
   app.add_option("--prompt-file", flags->prompt_file, "file that holds it; -: standard input")->excludes(prompt);
   app.add_option("--max-tokens", flags->max_tokens, "tokens of a continuation at most")->capture_default_str();

@@ -2,9 +2,13 @@
 #include <ATen/ops/max.h>
 
 #include <cstdio>
+#include <map>
 
+#include "base/files.h"
 #include "base/strings.h"
 #include "cli/command.h"
+#include "io/hub_folder.h"
+#include "io/tensor_files.h"
 #include "models/models.h"
 
 namespace longhaul {
@@ -15,7 +19,25 @@ struct InspectOptions {
   std::string model;
   std::string length;
   bool tensors = false;
+  std::vector<std::string> overrides;
 };
+
+// The dtypes of the stored tensors with their share of the elements: "BF16", "BF16 (99.9%), F32 (0.1%)".
+std::string stored_dtypes(const TensorFiles& files) {
+  std::map<std::string, double> elements;
+  double all = 0;
+  for (const auto& [name, tensor] : files.tensors()) {
+    elements[name_of(tensor.dtype)] += static_cast<double>(tensor.numel());
+    all += static_cast<double>(tensor.numel());
+  }
+  std::vector<std::string> parts;
+  for (const auto& [dtype, count] : elements) {
+    char share[32];
+    std::snprintf(share, sizeof share, " (%.3g%%)", 100 * count / all);
+    parts.push_back(dtype + (elements.size() > 1 ? share : ""));
+  }
+  return join(parts, ", ");
+}
 
 // What perplexity over `length` tokens would take: weights, activations and one layer's cache (chunked, layer by layer).
 Json cost_of(const Model& model, int64_t length) {
@@ -50,6 +72,10 @@ Json describe(const Model& model, const InspectOptions& options) {
               {"trained_length", info.trained_length},
               {"state_bytes_per_token", info.state_bytes_per_token(4)},
               {"encoding", traits}};
+  for (const EncodingFact& fact : model.encoding().facts())
+    out["rope"].push_back({{"name", fact.name}, {"value", fact.value}, {"source", fact.source}});
+  const TensorFiles files = TensorFiles::open(model_folder(options.model));
+  out["files"] = {{"path", files.where()}, {"dtype", stored_dtypes(files)}};
   if (!options.length.empty()) out["cost"] = cost_of(model, parse_length(options.length, "--length"));
   if (options.tensors)
     for (const Parameter& p : model.parameters().all())
@@ -71,7 +97,13 @@ void print(const Json& d) {
   std::printf("  heads             %s of %s (%s key-value)\n", number("heads").c_str(), number("head_dim").c_str(),
               number("kv_heads").c_str());
   std::printf("  vocabulary        %s\n", number("vocabulary").c_str());
+  std::printf("  stored as         %s in %s\n", d["files"]["dtype"].get<std::string>().c_str(),
+              file_name(d["files"]["path"].get<std::string>()).c_str());
   std::printf("  position          %s\n", text("position").c_str());
+  if (d.contains("rope"))
+    for (const Json& fact : d["rope"])
+      std::printf("    %-34s %-22s %s\n", fact["name"].get<std::string>().c_str(),
+                  fact["value"].get<std::string>().c_str(), fact["source"].get<std::string>().c_str());
   int64_t longest = d["encoding"]["longest"];
   std::printf("  trained length    %s tokens%s\n", number("trained_length").c_str(),
               longest ? (", ends at " + with_commas(longest)).c_str() : ", no hard limit");
@@ -93,7 +125,9 @@ void print(const Json& d) {
 }
 
 int inspect(const InspectOptions& options) {
-  auto model = load_model(options.model);
+  LoadOptions load;
+  load.overrides = options.overrides;
+  auto model = load_model(options.model, load);
   Json description = describe(*model, options);
   if (common_flags().json)
     std::printf("%s\n", description.dump(2).c_str());
@@ -104,10 +138,12 @@ int inspect(const InspectOptions& options) {
 
 }  // namespace
 
-LH_REGISTER(Commands, "inspect", "what a model is: parameters, encoding, state per token, the cost of a length",
+LH_REGISTER(Commands, "inspect",
+            "what a model is: parameters, rotary settings and their sources, state per token, cost of a length",
             [](CLI::App& app) {
               auto options = std::make_shared<InspectOptions>();
-              app.add_option("model", options->model, "run directory")->required();
+              app.add_option("model", options->model, "model directory, or the id of a cached hub model")->required();
+              add_overrides(app, options->overrides);
               app.add_option("--length", options->length, "also say what this many tokens cost (4k, 1m)");
               app.add_flag("--tensors", options->tensors, "list the tensors");
               return [options] { return inspect(*options); };

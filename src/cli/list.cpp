@@ -7,6 +7,7 @@
 #include "models/models.h"
 #include "ops/op.h"
 #include "pos/encoding.h"
+#include "pos/rope_policy.h"
 #include "text/tokenizer.h"
 
 namespace longhaul {
@@ -39,7 +40,8 @@ std::string line_of(const Json& row, size_t width) {
 }
 
 Json everything() {
-  return {{"models", rows_of(ModelFamilies())},    {"encodings", rows_of(Encodings())},
+  return {{"models", rows_of(ModelFamilies())},    {"checkpoints", rows_of(HubFamilies())},
+          {"encodings", rows_of(Encodings())},     {"ropes", rows_of(RopeTypes())},
           {"tokenizers", rows_of(Tokenizers())},   {"ops", rows_of_ops()},
           {"corpora", rows_of(DocumentFormats())}, {"commands", rows_of(Commands())}};
 }

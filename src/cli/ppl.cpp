@@ -19,6 +19,7 @@ namespace {
 struct PplFlags {
   std::string models, data, lengths, protocol = "block", tokens, chunk, split = "val", journal, tokenizer;
   bool merge = false;
+  std::vector<std::string> overrides;
 };
 
 constexpr int kInterrupted = 130;  // the shell's code for a command that ^C ended
@@ -41,6 +42,7 @@ std::vector<Subject> subjects_of(const PplFlags& flags, const Dataset& data) {
   options.chunk = flags.chunk.empty() ? 0 : parse_length(flags.chunk, "--chunk");
   options.vocab = data.vocab_size();
   options.journal = flags.journal;
+  options.overrides = flags.overrides;
   std::vector<Subject> subjects;
   for (const std::string& folder : model_folders(flags.models)) subjects.push_back(model_subject(folder, options));
   return subjects;
@@ -127,7 +129,8 @@ LH_REGISTER(
     "differences",
     [](CLI::App& app) {
       auto flags = std::make_shared<PplFlags>();
-      app.add_option("--model", flags->models, "run folders, by comma")->required();
+      app.add_option("--model", flags->models, "model directories or ids of cached hub models, by comma")->required();
+      add_overrides(app, flags->overrides);
       app.add_option("--data", flags->data, "packed data set, or a folder of bare .npy or .bin shards")->required();
       app.add_option("--tokenizer", flags->tokenizer, "of bare shards, which do not say it; bits per byte need it");
       app.add_option("--lengths", flags->lengths, "window lengths in tokens: 512,1k,2k")->required();

@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "eval/responder.h"
+#include "io/hub_folder.h"
+#include "io/tensor_files.h"
 #include "models/models.h"
 #include "nn/forward.h"
 
@@ -111,19 +113,26 @@ Json run_facts(const std::string& folder, Json config) {
 
 }  // namespace
 
-Subject model_subject(const std::string& folder, const ModelSubjectOptions& options) {
-  std::string weights = path_join(folder, "model.safetensors"), config = path_join(folder, "config.json");
-  check(exists(config) && exists(weights), folder,
-        ": wanted a run directory (config.json and model.safetensors), found ",
-        exists(folder) ? "none of that" : "no such folder");
+Subject model_subject(const std::string& name, const ModelSubjectOptions& options) {
+  const std::string folder = model_folder(name), config = path_join(folder, "config.json");
+  check(exists(config), folder, ": wanted a model directory with config.json, found none in it");
+  std::string weights;  // of shards: the hash of their hashes and of the index's
+  const std::vector<std::string> files = TensorFiles::paths(folder);
+  for (const std::string& file : files) weights += hash_file(file);
+  if (files.size() > 1) weights = hash_hex(weights);
   Subject subject;
-  subject.name = folder;
-  subject.identity = {{"weights", hash_file(weights)}, {"config", hash_file(config)}};
-  subject.run = run_facts(folder, read_json(config));
+  subject.name = name;
+  subject.identity = {{"weights", weights}, {"config", hash_file(config)}};
+  if (!options.overrides.empty()) subject.identity["overrides"] = options.overrides;
+  subject.run = run_facts(folder, read_python_json(config));
   subject.settings = {{"dtype", options.dtype}, {"device", options.device}};
   subject.journal = options.journal.empty() ? path_join(folder, "eval") : options.journal;
   subject.load = [folder, options]() -> std::unique_ptr<Responder> {
-    std::unique_ptr<Model> model = load_model(folder, parameter_dtype(options.dtype), compute_type(options.dtype));
+    LoadOptions load;
+    load.dtype = parameter_dtype(options.dtype);
+    load.compute = compute_type(options.dtype);
+    load.overrides = options.overrides;
+    std::unique_ptr<Model> model = load_model(folder, load);
     check(options.vocab <= model->info().vocab, folder, ": wanted a vocabulary of at least ",
           with_commas(options.vocab), " (the data's), found ", with_commas(model->info().vocab));
     return std::make_unique<ModelResponder>(folder, std::move(model), options.chunk);

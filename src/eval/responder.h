@@ -41,11 +41,12 @@ struct ModelSubjectOptions {
   std::string device = "cpu";
   int64_t chunk =
       0;  // tokens a layer takes at a time; 0: 4,096 for longer windows where the encoding is exact in chunks
-  int64_t vocab = 0;    // of the data: a model with a smaller one is an Error when it is loaded
-  std::string journal;  // "": <folder>/eval
+  int64_t vocab = 0;                   // of the data: a model with a smaller one is an Error when it is loaded
+  std::string journal;                 // "": <folder>/eval
+  std::vector<std::string> overrides;  // of config.json, as LoadOptions
 };
 
-// A run directory (config.json, model.safetensors) as a subject: files are hashed now, the model is loaded on demand.
-Subject model_subject(const std::string& folder, const ModelSubjectOptions& options);
+// A model directory, or a model of the local hub cache, as a subject: files are hashed now, the model is loaded on demand.
+Subject model_subject(const std::string& name, const ModelSubjectOptions& options);
 
 }  // namespace longhaul

@@ -33,7 +33,9 @@ constexpr GptSize kSizes[] = {{"mini", 6, 6, 384},
 class Gpt : public Model {
  public:
   Gpt(const GptConfig& config, const ModelOptions& options)
-      : Model(Parameters(options.seed, options.dtype)), config_(config), compute_(options.compute) {
+      : Model(options.blank ? Parameters::blank(options.dtype) : Parameters(options.seed, options.dtype)),
+        config_(config),
+        compute_(options.compute) {
     check(config.layers > 0 && config.heads > 0 && config.width > 0, "gpt: layers, heads and width must be > 0, got ",
           config.layers, ", ", config.heads, ", ", config.width);
     check(config.width % config.heads == 0, "gpt: width must be a multiple of heads, got ", config.width, " and ",

@@ -1,9 +1,9 @@
 #include "models/models.h"
 
-#include <ATen/core/grad_mode.h>
-
 #include "base/files.h"
-#include "models/tensor_io.h"
+#include "io/hub_folder.h"
+#include "models/hub_model.h"
+#include "models/weights.h"
 
 namespace longhaul {
 
@@ -21,49 +21,68 @@ std::string with_size_key(const std::string& arch) {
   return arch.substr(0, colon + 1) + "size=" + arch.substr(colon + 1);
 }
 
-// "\"longhaul-gpt\" or ...".
+// "\"llama\", ... \"longhaul-gpt\"".
 std::string known_types() {
   std::vector<std::string> known;
+  for (const std::string& name : HubFamilies().names()) known.push_back("\"" + name + "\"");
   for (const std::string& name : ModelFamilies().names()) known.push_back("\"" + (kModelTypePrefix + name) + "\"");
-  return join(known, " or ");
+  return join(known, ", ");
 }
 
-// What is wrong with one file's tensors, or "".
-std::string disagreement(const SafetensorsFile& file, const Parameters& parameters) {
-  std::string wrong;
-  for (const Parameter& p : parameters.all()) {
-    std::string name = p.name;
-    for (const auto& [alias, target] : parameters.aliases())
-      if (target == p.name && !file.has(name)) name = alias;
-    if (!file.has(name))
-      wrong += longhaul::str("\n  missing ", p.name, " ", p.tensor.sizes());
-    else if (at::IntArrayRef(file.at(name).shape) != p.tensor.sizes())
-      wrong +=
-          longhaul::str("\n  ", name, ": wanted ", p.tensor.sizes(), ", found ", at::IntArrayRef(file.at(name).shape));
+// One change of a config: "a.b=value".
+void apply_override(Json& config, const std::string& change) {
+  const size_t equals = change.find('=');
+  check(equals != std::string::npos && equals > 0, "--hf-overrides: wanted key=value, found '", change, "'");
+  std::vector<std::string> path = split(change.substr(0, equals), '.');
+  Json* object = &config;
+  for (size_t i = 0; i + 1 < path.size(); ++i) {
+    Json& inner = (*object)[path[i]];
+    if (inner.is_null()) inner = Json::object();
+    check(inner.is_object(), "--hf-overrides: ", change, ": config.json: ", path[i], " is no object");
+    object = &inner;
   }
-  for (const std::string& name : file.names())
-    if (!parameters.has(name) && !parameters.aliases().count(name)) wrong += longhaul::str("\n  unknown ", name);
-  return wrong;
+  const std::string text = change.substr(equals + 1);
+  if (text.empty()) {
+    object->erase(path.back());
+    return;
+  }
+  try {
+    (*object)[path.back()] = parse_python_json(text, change);
+  } catch (const Error&) {
+    (*object)[path.back()] = text;
+  }
 }
 
-void read_weights(const std::string& path, const Parameters& parameters) {
-  SafetensorsFile file = SafetensorsFile::open(path);
-  std::string wrong = disagreement(file, parameters);
-  check(wrong.empty(), path, ": tensors do not fit config.json:", wrong);
-  at::NoGradGuard off;
-  for (const Parameter& p : parameters.all()) {
-    std::string name = p.name;
-    for (const auto& [alias, target] : parameters.aliases())
-      if (target == p.name && !file.has(name)) name = alias;
-    Tensor target = p.tensor;
-    target.copy_(to_tensor(file.at(name)));
+// The model that config.json describes, its parameters blank.
+std::unique_ptr<Model> make_model(const Json& config, const std::string& path, const TensorFiles& files,
+                                  const LoadOptions& options) {
+  JsonReader reader(config, path);
+  const std::string type = reader.string("model_type");
+  if (!type.starts_with(kModelTypePrefix)) {
+    if (!HubFamilies().has(type)) reader.refuse("model_type", "one of " + known_types());
+    HubSource source{reader, config, files, options.dtype, options.compute};
+    return HubFamilies().find(type).make(source);
   }
+  const std::string family = type.substr(std::string(kModelTypePrefix).size());
+  if (!ModelFamilies().has(family)) reader.refuse("model_type", "one of " + known_types());
+  ModelOptions blank;
+  blank.dtype = options.dtype;
+  blank.compute = options.compute;
+  blank.blank = true;
+  auto model = ModelFamilies().find(family).make.restore(reader, blank);
+  reader.finish();
+  return model;
 }
 
 }  // namespace
 
 Registry<ModelFamily>& ModelFamilies() {
   static Registry<ModelFamily> registry("architecture");
+  return registry;
+}
+
+Registry<HubFamily>& HubFamilies() {
+  static Registry<HubFamily> registry("model type");
   return registry;
 }
 
@@ -81,31 +100,30 @@ std::unique_ptr<Model> create_model(const std::string& arch, const ModelOptions&
   return model;
 }
 
+std::unique_ptr<Model> load_model(const std::string& name, const LoadOptions& options) {
+  const std::string folder = model_folder(name), path = path_join(folder, "config.json");
+  check(exists(path), folder, ": wanted a model directory with config.json, found none in it");
+  Json config = read_python_json(path);
+  if (config.is_object())
+    for (const std::string& change : options.overrides) apply_override(config, change);
+  const TensorFiles files = TensorFiles::open(folder);
+  auto model = make_model(config, path, files, options);
+  read_weights(*model, files);
+  return model;
+}
+
 std::unique_ptr<Model> load_model(const std::string& folder, at::ScalarType dtype, ComputeType compute) {
-  std::string config_path = path_join(folder, "config.json");
-  check(exists(config_path), folder, ": wanted a model directory with config.json, found ",
-        is_folder(folder) ? "none in it" : "no such directory");
-  Json config = read_json(config_path);
-  JsonReader reader(config, config_path);
-  std::string type = reader.string("model_type");
-  check(type.rfind(kModelTypePrefix, 0) == 0, config_path, ": model_type: wanted ", known_types(), ", found \"", type,
-        "\"");
-  ModelOptions options;
+  LoadOptions options;
   options.dtype = dtype;
   options.compute = compute;
-  auto model = ModelFamilies().find(type.substr(std::string(kModelTypePrefix).size())).make.restore(reader, options);
-  reader.finish();
-  read_weights(path_join(folder, "model.safetensors"), model->parameters());
-  return model;
+  return load_model(folder, options);
 }
 
 void save_model(const Model& model, const std::string& folder) {
   make_folders(folder);
-  std::vector<NamedTensor> tensors;
-  for (const Parameter& p : model.parameters().all()) tensors.push_back(to_named(p.name, p.tensor));
-  write_safetensors(path_join(folder, "model.safetensors"), tensors, {{"format", "pt"}});
+  write_weights(model, path_join(folder, "model.safetensors"));
   Json config = model.config();
-  config["model_type"] = kModelTypePrefix + model.info().family;
+  if (!config.contains("model_type")) config["model_type"] = kModelTypePrefix + model.info().family;
   write_json(path_join(folder, "config.json"), config);
 }
 

@@ -18,6 +18,7 @@ struct ModelOptions {
   uint64_t seed = 0;
   at::ScalarType dtype = at::kFloat;  // of the parameters
   ComputeType compute = ComputeType::f32;
+  bool blank = false;  // parameters are left as memory comes: a checkpoint fills them
 };
 
 // What a --dtype means: f32; bf16 (f32 parameters, products in bf16); f64 (both). Error for another word.
@@ -33,10 +34,26 @@ Registry<ModelFamily>& ModelFamilies();
 // --arch: "gpt:size=tiny", also "gpt:tiny"; "gpt:layers=4,width=128,heads=4".
 std::unique_ptr<Model> create_model(const std::string& arch, const ModelOptions& options);
 
-// Run directories in the Hugging Face manner: config.json, model.safetensors (names and layout: docs/run-directory.md).
-// Tensors missing, unknown or misshapen are one Error that lists them all. `dtype` is what the weights are converted to.
+// A model of the Hugging Face layout, by the model_type of its config.json: models/hub_model.h.
+struct HubSource;
+using HubFamily = std::function<std::unique_ptr<Model>(HubSource&)>;
+Registry<HubFamily>& HubFamilies();
+
+struct LoadOptions {
+  at::ScalarType dtype = at::kFloat;  // what the weights are converted to
+  ComputeType compute = ComputeType::f32;
+  // Changes of config.json: "rope_scaling.factor=8", "sliding_window=null"; the value is JSON, else a string; "key=" takes the
+  // key away.
+  std::vector<std::string> overrides;
+};
+
+// A model directory: config.json and weights, of `longhaul train` (docs/run-directory.md) or in the Hugging Face layout
+// (docs/checkpoints.md); or the id of a model in the local hub cache. Tensors missing, unknown or misshapen are one Error that
+// lists them all.
+std::unique_ptr<Model> load_model(const std::string& folder, const LoadOptions& options);
 std::unique_ptr<Model> load_model(const std::string& folder, at::ScalarType dtype = at::kFloat,
                                   ComputeType compute = ComputeType::f32);
-void save_model(const Model& model, const std::string& folder);  // both files, each atomically
+// config.json and model.safetensors, each atomically; a model of the hub under the hub's names.
+void save_model(const Model& model, const std::string& folder);
 
 }  // namespace longhaul

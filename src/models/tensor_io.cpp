@@ -1,8 +1,10 @@
 #include "models/tensor_io.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
 
 #include <array>
+#include <cstdint>
 #include <cstring>
 #include <utility>
 
@@ -47,6 +49,13 @@ Tensor to_tensor(const TensorView& view) {
 }
 
 Tensor to_tensor(const TensorView& view, at::ScalarType dtype) { return to_tensor(view).to(dtype); }
+
+Tensor borrow_tensor(const TensorView& view) {
+  const auto address = reinterpret_cast<uintptr_t>(view.bytes.data());
+  if (view.bytes.empty() || address % static_cast<uintptr_t>(size_of(view.dtype)) != 0) return to_tensor(view);
+  auto* data = const_cast<std::byte*>(view.bytes.data());  // at::from_blob takes no pointer to const
+  return at::from_blob(data, view.shape, at::TensorOptions(scalar_type_of(view.dtype)));
+}
 
 NamedTensor to_named(const std::string& name, const Tensor& tensor) {
   check(tensor.is_contiguous() && tensor.device().is_cpu(), "tensor '", name,

@@ -3,12 +3,19 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <sstream>
 
 #include "base/strings.h"
+#include "models/models.h"
+#include "models/tensor_io.h"
+#include "nn/forward.h"
 #include "support.h"
+#include "toy_checkpoint.h"
 
 namespace longhaul {
 namespace {
@@ -54,6 +61,19 @@ std::vector<fs::path> pages() {
   return all;
 }
 
+// The checkpoint that the pages speak of, and logits of a reference for it: ours here, what is run is the command.
+void make_checkpoint(const std::string& folder) {
+  at::NoGradGuard off;
+  toy_checkpoint("llama", 512).write(folder);
+  const auto model = load_model(folder);
+  const Tensor ids = at::arange(20, at::kLong);
+  const Head head = model->head();
+  const Tensor rows =
+      logits(normalize(forward(*model, ids, Sequences::equal(1, 20), {}), head.norm), head.logits).contiguous();
+  write_safetensors(path_join(folder, "golden.safetensors"),
+                    {to_named("seq0.ids", ids), to_named("seq0.logits", rows)});
+}
+
 // What a clone holds, by links; data/, runs/ and build/ are its own.
 void make_clone(const fs::path& clone) {
   for (const auto& entry : fs::directory_iterator(kSource)) {
@@ -63,6 +83,7 @@ void make_clone(const fs::path& clone) {
   }
   fs::create_directories(clone / "build/release/bin");
   fs::create_symlink(kSource / "tests/e2e/longhaul.sh", clone / "build/release/bin/longhaul");
+  make_checkpoint((clone / "models/llama").string());
   fs::create_directories(clone / ".bin");
   for (const char* name : {"git", "make"})
     fs::create_symlink(kSource / "tests/e2e" / (std::string(name) + ".sh"), clone / ".bin" / name);

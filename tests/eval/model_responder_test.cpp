@@ -109,8 +109,8 @@ TEST_F(ModelResponderTest, IdentityIsOfTheFilesAndTheRecipeForgetsTheSeed) {
 
 TEST_F(ModelResponderTest, AFolderWithoutAModelIsOneClearError) {
   make_folders(root_ + "/empty");
-  EXPECT_TRUE(contains(error_of([&] { model_subject(root_ + "/empty", {}); }), "wanted a run directory"));
-  EXPECT_TRUE(contains(error_of([&] { model_subject(root_ + "/absent", {}); }), "no such folder"));
+  EXPECT_TRUE(contains(error_of([&] { model_subject(root_ + "/empty", {}); }), "wanted a model directory"));
+  EXPECT_TRUE(contains(error_of([&] { model_subject(root_ + "/absent", {}); }), "no such directory"));
   ModelSubjectOptions options;
   options.vocab = 300;
   std::string small = model("small", "rope");

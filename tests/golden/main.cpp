@@ -56,12 +56,13 @@ void run(const std::string& path, Tally& tally) {
     report.fail(split(error.what(), '\n').front());  // LibTorch appends a stack
   }
   if (!known) {
-    ++tally.unclaimed[kind + " " + info.value("/config/pos_method"_json_pointer, info.value("case", "?"))];
+    const std::string label = info.value("case", info.value("name", "?"));
+    ++tally.unclaimed[kind + " " + info.value("/config/pos_method"_json_pointer, label)];
     return;
   }
   bool ok = report.failures().empty();
-  std::printf("%s %s %s (%d comparisons)\n", ok ? "ok    " : "FAILED", kind.c_str(), info.value("case", path).c_str(),
-              report.comparisons());
+  std::printf("%s %s %s (%d comparisons)\n", ok ? "ok    " : "FAILED", kind.c_str(),
+              info.value("case", info.value("name", path)).c_str(), report.comparisons());
   for (const std::string& failure : report.failures()) std::printf("         %s\n", failure.c_str());
   ++(ok ? tally.passed : tally.failed);
 }

@@ -1,0 +1,127 @@
+// `longhaul verify DIR golden.safetensors`: a model's logits beside those of a reference implementation.
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/argmax.h>
+#include <ATen/ops/log_softmax.h>
+
+#include <cstdio>
+
+#include "base/strings.h"
+#include "cli/command.h"
+#include "models/models.h"
+#include "models/tensor_io.h"
+#include "nn/forward.h"
+
+namespace longhaul {
+
+namespace {
+
+struct VerifyFlags {
+  std::string model, reference;
+  double tolerance = 1e-5;
+  int64_t parts = 8;
+  std::vector<std::string> overrides;
+};
+
+// How far the logits of some positions are from the reference's.
+struct Agreement {
+  double error = 0;       // max |difference| / max |logit| of the sequence
+  double divergence = 0;  // mean KL(reference || ours), nats
+  double top = 0;         // share of positions with the same likeliest token
+};
+
+Agreement compare(const Tensor& got, const Tensor& want, double largest) {
+  Agreement agreement;
+  agreement.error = (got - want).abs().max().item<double>() / largest;
+  const Tensor a = at::log_softmax(got, 1), b = at::log_softmax(want, 1);
+  agreement.divergence = (b.exp() * (b - a)).sum(1).mean().item<double>();
+  agreement.top = got.argmax(1).eq(want.argmax(1)).to(at::kDouble).mean().item<double>();
+  return agreement;
+}
+
+Tensor logits_of(const Model& model, const Tensor& tokens) {
+  const Head head = model.head();
+  return logits(normalize(forward(model, tokens, Sequences::equal(1, tokens.size(0)), {}), head.norm), head.logits)
+      .to(at::kDouble);
+}
+
+Json row_of(const std::string& sequence, int64_t begin, int64_t end, const Agreement& agreement) {
+  return {{"sequence", sequence},       {"from", begin},        {"to", end}, {"error", agreement.error},
+          {"kl", agreement.divergence}, {"top1", agreement.top}};
+}
+
+// NAME.ids [T] and NAME.logits [T, V] of the reference: a row of all positions, then rows of `parts` stretches of them.
+Json rows_of(const Model& model, const SafetensorsFile& file, const std::string& name, int64_t parts) {
+  const Tensor ids = to_tensor(file.at(name + ".ids"), at::kLong);
+  const Tensor want = to_tensor(file.at(name + ".logits"), at::kDouble), got = logits_of(model, ids);
+  check(got.sizes() == want.sizes(), name, ".logits: wanted ", got.sizes(), ", found ", want.sizes());
+  const int64_t length = ids.size(0);
+  const double largest = want.abs().max().item<double>();
+  Json rows = Json::array({row_of(name, 0, length, compare(got, want, largest))});
+  for (int64_t p = 0; p < parts && parts > 1; ++p) {
+    const int64_t begin = length * p / parts, count = length * (p + 1) / parts - begin;
+    if (count > 0)
+      rows.push_back(row_of(name, begin, begin + count,
+                            compare(got.narrow(0, begin, count), want.narrow(0, begin, count), largest)));
+  }
+  return rows;
+}
+
+void print(const Json& rows) {
+  std::printf("%-12s %17s %12s %12s %8s\n", "sequence", "positions", "max error", "KL (nats)", "top-1");
+  for (const Json& row : rows) {
+    const std::string positions = str(row["from"].get<int64_t>(), "..", row["to"].get<int64_t>() - 1);
+    std::printf("%-12s %17s %12.3g %12.3g %7.2f%%\n", row["sequence"].get<std::string>().c_str(), positions.c_str(),
+                row["error"].get<double>(), row["kl"].get<double>(), 100 * row["top1"].get<double>());
+  }
+}
+
+int run(const VerifyFlags& flags) {
+  at::NoGradGuard off;
+  const std::string& dtype = common_flags().dtype;
+  LoadOptions load;
+  load.dtype = parameter_dtype(dtype);
+  load.compute = compute_type(dtype);
+  load.overrides = flags.overrides;
+  const SafetensorsFile file = SafetensorsFile::open(flags.reference);
+  const auto model = load_model(flags.model, load);
+  Json rows = Json::array();
+  double worst = 0;
+  for (const std::string& tensor : file.names()) {
+    if (!tensor.ends_with(".ids")) continue;
+    const Json some = rows_of(*model, file, tensor.substr(0, tensor.size() - 4), flags.parts);
+    worst = std::max(worst, some[0]["error"].get<double>());
+    rows.insert(rows.end(), some.begin(), some.end());
+  }
+  check(!rows.empty(), flags.reference, ": wanted NAME.ids and NAME.logits, found none");
+  const bool good = worst <= flags.tolerance;
+  if (common_flags().json) {
+    const Json all = {
+        {"model", flags.model}, {"tolerance", flags.tolerance}, {"error", worst}, {"agrees", good}, {"rows", rows}};
+    std::printf("%s\n", json_text(all, "verify", 2).c_str());
+  } else {
+    print(rows);
+    std::printf("%s: max error %.3g of the largest logit, allowed %.3g\n", good ? "agrees" : "DIFFERS", worst,
+                flags.tolerance);
+  }
+  return good ? 0 : 1;
+}
+
+std::function<int()> set_up(CLI::App& app) {
+  auto flags = std::make_shared<VerifyFlags>();
+  app.add_option("model", flags->model, "model directory, or the id of a cached hub model")->required();
+  app.add_option("reference", flags->reference, "safetensors file with NAME.ids [T] and NAME.logits [T, V]")
+      ->required();
+  app.add_option("--tolerance", flags->tolerance, "of the largest difference, as a share of the largest logit")
+      ->capture_default_str();
+  app.add_option("--parts", flags->parts, "stretches of positions that are shown apart; 1: none")
+      ->capture_default_str();
+  add_overrides(app, flags->overrides);
+  return [flags] { return run(*flags); };
+}
+
+}  // namespace
+
+LH_REGISTER(Commands, "verify", "a model's logits beside a reference's: error, divergence, agreement by position",
+            set_up);
+
+}  // namespace longhaul

@@ -1,0 +1,180 @@
+#include "models/hub_config.h"
+
+#include <map>
+
+#include "base/error.h"
+#include "base/strings.h"
+
+namespace longhaul {
+
+namespace {
+
+// Attributes of PretrainedConfig and of generation, dropout and initialisation of all families.
+constexpr const char* kNeutral[] = {"model_type",
+                                    "torch_dtype",
+                                    "dtype",
+                                    "use_cache",
+                                    "transformers_version",
+                                    "_name_or_path",
+                                    "name_or_path",
+                                    "auto_map",
+                                    "_attn_implementation",
+                                    "_attn_implementation_autoset",
+                                    "attn_implementation",
+                                    "bos_token_id",
+                                    "eos_token_id",
+                                    "pad_token_id",
+                                    "sep_token_id",
+                                    "unk_token_id",
+                                    "decoder_start_token_id",
+                                    "forced_bos_token_id",
+                                    "forced_eos_token_id",
+                                    "tokenizer_class",
+                                    "prefix",
+                                    "task_specific_params",
+                                    "problem_type",
+                                    "finetuning_task",
+                                    "id2label",
+                                    "label2id",
+                                    "num_labels",
+                                    "return_dict",
+                                    "return_dict_in_generate",
+                                    "output_hidden_states",
+                                    "output_attentions",
+                                    "output_scores",
+                                    "torchscript",
+                                    "use_bfloat16",
+                                    "tf_legacy_loss",
+                                    "pruned_heads",
+                                    "chunk_size_feed_forward",
+                                    "tie_encoder_decoder",
+                                    "cross_attention_hidden_size",
+                                    "max_length",
+                                    "min_length",
+                                    "do_sample",
+                                    "early_stopping",
+                                    "num_beams",
+                                    "num_beam_groups",
+                                    "diversity_penalty",
+                                    "temperature",
+                                    "top_k",
+                                    "top_p",
+                                    "typical_p",
+                                    "repetition_penalty",
+                                    "length_penalty",
+                                    "no_repeat_ngram_size",
+                                    "encoder_no_repeat_ngram_size",
+                                    "bad_words_ids",
+                                    "num_return_sequences",
+                                    "remove_invalid_values",
+                                    "exponential_decay_length_penalty",
+                                    "suppress_tokens",
+                                    "begin_suppress_tokens",
+                                    "gradient_checkpointing",
+                                    "initializer_range",
+                                    "initializer_factor",
+                                    "pretraining_tp",
+                                    "attention_dropout",
+                                    "attn_pdrop",
+                                    "embd_pdrop",
+                                    "resid_pdrop",
+                                    "hidden_dropout",
+                                    "hidden_dropout_prob",
+                                    "hidden_dropout_rate",
+                                    "classifier_dropout",
+                                    "activation_dropout",
+                                    "dropout",
+                                    "layerdrop",
+                                    "summary_activation",
+                                    "summary_first_dropout",
+                                    "summary_proj_to_labels",
+                                    "summary_type",
+                                    "summary_use_proj",
+                                    "use_flash_attn",
+                                    "unsloth_version",
+                                    "unsloth_fixed",
+                                    "is_decoder"};
+
+// Of an encoder, or of what is no language model: they may be there, switched off.
+constexpr const char* kMustBeFalse[] = {"is_encoder_decoder", "add_cross_attention"};
+
+bool is_causal_model(const std::string& architecture) {
+  const bool other_head = architecture.find("For") != std::string::npos && !architecture.ends_with("ForCausalLM");
+  return !other_head && architecture.find("DoubleHeads") == std::string::npos;
+}
+
+}  // namespace
+
+void read_common_keys(JsonReader& config) {
+  for (const char* key : kNeutral) config.ignore(key);
+  for (const char* key : kMustBeFalse) only_flag(config, key, false);
+  if (config.is_set("architectures"))
+    for (const std::string& name : config.strings("architectures"))
+      if (!is_causal_model(name)) config.refuse("architectures", "a causal language model (...ForCausalLM)");
+  if (config.is_set("quantization_config"))
+    config.refuse("quantization_config", "weights as floating point (quantised checkpoints are not read)");
+}
+
+int64_t size_or(JsonReader& config, const std::string& key, int64_t fallback) {
+  return config.is_set(key) ? config.integer(key, 1) : fallback;
+}
+
+double positive_or(JsonReader& config, const std::string& key, double fallback) {
+  const double value = config.number_or(key, fallback);
+  if (!(value > 0)) config.refuse(key, "a number > 0");
+  return value;
+}
+
+Activation activation_or(JsonReader& config, const std::string& key, const std::string& fallback) {
+  static const std::map<std::string, Activation> known = {{"silu", Activation::silu},
+                                                          {"swish", Activation::silu},
+                                                          {"gelu", Activation::gelu},
+                                                          {"gelu_new", Activation::gelu_tanh},
+                                                          {"gelu_fast", Activation::gelu_tanh},
+                                                          {"gelu_pytorch_tanh", Activation::gelu_tanh},
+                                                          {"relu", Activation::relu}};
+  auto found = known.find(config.string_or(key, fallback));
+  if (found != known.end()) return found->second;
+  std::vector<std::string> names;
+  for (const auto& [name, activation] : known) names.push_back(name);
+  config.refuse(key, "one of " + join(names, ", "));
+}
+
+void only_flag(JsonReader& config, const std::string& key, bool only) {
+  if (config.is_set(key) && config.boolean_or(key, only) != only)
+    config.refuse(key, only ? "true (nothing else is computed here)" : "false (nothing else is computed here)");
+}
+
+HeadSizes read_heads(JsonReader& config, int64_t width, int64_t heads, int64_t kv_fallback, int64_t dim_fallback) {
+  HeadSizes sizes{};
+  sizes.width = size_or(config, "hidden_size", width);
+  sizes.heads = size_or(config, "num_attention_heads", heads);
+  const bool says_kv = config.has("num_key_value_heads"), says_dim = config.has("head_dim");
+  sizes.kv_heads = size_or(config, "num_key_value_heads", says_kv || !kv_fallback ? sizes.heads : kv_fallback);
+  sizes.head_dim = size_or(config, "head_dim", says_dim || !dim_fallback ? sizes.width / sizes.heads : dim_fallback);
+  if (sizes.heads % sizes.kv_heads != 0)
+    config.refuse("num_key_value_heads", str("a divisor of the ", sizes.heads, " heads"));
+  if (sizes.head_dim < 1 || (!config.is_set("head_dim") && !dim_fallback && sizes.width % sizes.heads != 0))
+    config.refuse("num_attention_heads", str("a divisor of the width ", sizes.width));
+  return sizes;
+}
+
+std::vector<int64_t> read_windows(JsonReader& config, int64_t layers, int64_t window,
+                                  const std::function<bool(int64_t layer)>& slides) {
+  std::vector<int64_t> windows;
+  if (!config.is_set("layer_types")) {
+    for (int64_t i = 0; i < layers; ++i) windows.push_back(slides(i) ? window : 0);
+    return windows;
+  }
+  for (const std::string& type : config.strings("layer_types")) {
+    const bool sliding = type == "sliding_attention";
+    if (!sliding && type != "full_attention")
+      config.refuse("layer_types", "full_attention or sliding_attention for each layer");
+    windows.push_back(sliding ? window : 0);
+  }
+  if (static_cast<int64_t>(windows.size()) != layers)
+    config.refuse("layer_types", str("one for each of ", layers, " layers"));
+  return windows;
+}
+
+}  // namespace longhaul

@@ -1,0 +1,122 @@
+#include "models/hub_model.h"
+
+#include "base/log.h"
+#include "models/hub_config.h"
+#include "ops/embedding/embedding.h"
+
+namespace longhaul {
+
+HubModel::HubModel(HubSource& source)
+    : Model(Parameters::blank(source.dtype)), compute_(source.compute), files_(&source.files), config_(source.json) {
+  read_common_keys(source.config);
+}
+
+void HubModel::finish(HubSource& source, const std::string& family) {
+  info_.family = family;
+  info_.label = family;
+  info_.vocab = embedding_.size(0);
+  info_.width = embedding_.size(1);
+  info_.trained_length = source.config.integer_or("trained_length", info_.trained_length, 1);
+  trained_as_read_ = info_.trained_length;
+  info_.traits = encoding_->traits();
+  source.config.finish();
+  files_ = nullptr;
+}
+
+Stream HubModel::embed(const Tensor& tokens, const Plan& plan) const {
+  Tensor x = embedding_rows(embedding_, tokens);
+  if (embedding_scale_ != 1) x = x * embedding_scale_;
+  Tensor added = encoding_->embed(plan);
+  return {added.defined() ? x + added : x, plan.seq, {}};
+}
+
+Json HubModel::config() const {
+  Json config = config_;
+  for (const char* key : {"torch_dtype", "dtype"})
+    if (config.contains(key)) config[key] = parameters_.dtype() == at::kDouble ? "float64" : "float32";
+  // Families do not agree on the key of the trained length, so a new one is beside it.
+  if (info_.trained_length != trained_as_read_) config["trained_length"] = info_.trained_length;
+  return config;
+}
+
+Tensor HubModel::add(const std::string& name, const std::vector<int64_t>& shape) {
+  return parameters_.add(name, shape, Init::zeros());
+}
+
+Linear HubModel::linear(const std::string& name, int64_t out, int64_t in, bool bias) {
+  return {add(name + ".weight", {out, in}), bias ? add(name + ".bias", {out}) : Tensor()};
+}
+
+Linear HubModel::conv1d(const std::string& name, int64_t out, int64_t in) {
+  Linear layer = linear(name, out, in, true);
+  stored_.push_back({name + ".weight", {in, out}, {layer.weight.detach().t()}, 0});
+  return layer;
+}
+
+Linear HubModel::stack(const std::string& own, const std::vector<Rows>& parts, int64_t in, bool bias) {
+  int64_t out = 0;
+  for (const Rows& part : parts) out += part.count;
+  Linear layer = linear(own, out, in, bias);
+  int64_t begin = 0;
+  for (const Rows& part : parts) {
+    stored_.push_back(
+        {part.name + ".weight", {part.count, in}, {layer.weight.detach().narrow(0, begin, part.count)}, 0});
+    if (bias)
+      stored_.push_back({part.name + ".bias", {part.count}, {layer.bias.detach().narrow(0, begin, part.count)}, 0});
+    begin += part.count;
+  }
+  return layer;
+}
+
+Linear HubModel::grouped_qkv(const std::string& name, int64_t heads, int64_t kv_heads, int64_t head_dim, int64_t in,
+                             bool bias) {
+  const int64_t h = heads, g = kv_heads, d = head_dim, rows = (h + 2 * g) * d;
+  Linear layer = linear(name, rows, in, bias);
+  // Ours: all queries, all keys, all values. Each as [G, how many of a group, D, ...], side by side along the second dimension.
+  auto declare = [&](const std::string& stored, const Tensor& own, std::vector<int64_t> rest) {
+    auto groups = [&](int64_t begin, int64_t of_group) {
+      std::vector<int64_t> shape = {g, of_group, d};
+      shape.insert(shape.end(), rest.begin(), rest.end());
+      return own.narrow(0, begin * d, g * of_group * d).view(shape);
+    };
+    std::vector<int64_t> shape = {rows};
+    shape.insert(shape.end(), rest.begin(), rest.end());
+    stored_.push_back({stored, shape, {groups(0, h / g), groups(h, 1), groups(h + g, 1)}, 1});
+  };
+  declare(name + ".weight", layer.weight.detach(), {in});
+  if (bias) declare(name + ".bias", layer.bias.detach(), {});
+  return layer;
+}
+
+Norm HubModel::layer_norm(const std::string& name, int64_t size, double eps, bool bias) {
+  return {NormKind::layer, add(name + ".weight", {size}), bias ? add(name + ".bias", {size}) : Tensor(), eps};
+}
+
+Norm HubModel::rms_norm(const std::string& name, int64_t size, double eps) {
+  return {NormKind::rms, add(name + ".weight", {size}), {}, eps};
+}
+
+Tensor HubModel::stack_experts(const std::string& own, const std::vector<std::string>& names,
+                               const std::vector<int64_t>& shape, int64_t parts) {
+  Tensor all = add(own, shape);
+  if (files_->has(own)) return all;  // as newer libraries may save it: one tensor under its own name
+  const int64_t rows = shape[1] / parts;
+  for (size_t i = 0; i < names.size(); ++i) {
+    const auto expert = static_cast<int64_t>(i) / parts, part = static_cast<int64_t>(i) % parts;
+    stored_.push_back({names[i], {rows, shape[2]}, {all.detach()[expert].narrow(0, part * rows, rows)}, 0});
+  }
+  return all;
+}
+
+void HubModel::set_head(const Norm& norm, const std::string& name, bool tied, bool bias) {
+  const std::string weight = name + ".weight";
+  if (!tied && !files_->has(weight)) {
+    log_warning(files_->where(), ": no ", weight, ": the embedding is taken for the head");
+    tied = true;
+  }
+  if (tied) parameters_.tie(weight, embedding_name_);
+  const Tensor rows = tied ? embedding_ : add(weight, embedding_.sizes().vec());
+  head_ = {norm, {rows, bias ? add(name + ".bias", {embedding_.size(0)}) : Tensor(), 1, 0}};
+}
+
+}  // namespace longhaul

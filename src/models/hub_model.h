@@ -1,0 +1,73 @@
+// What the models of the Hugging Face layout share: a config kept as it was read, weights declared beside the stored tensors they
+// come from, an embedding, an encoding, a head. A family is one self-registering file:
+//   LH_REGISTER(HubFamilies, "llama", "Llama 1 to 3.2 and kin", [](HubSource& source) { ... });
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "io/tensor_files.h"
+#include "models/models.h"
+#include "nn/model.h"
+
+namespace longhaul {
+
+// Where a model comes from.
+struct HubSource {
+  JsonReader& config;
+  const Json& json;  // what `config` reads
+  const TensorFiles& files;
+  at::ScalarType dtype;
+  ComputeType compute;
+};
+
+class HubModel : public Model {
+ public:
+  Stream embed(const Tensor& tokens, const Plan& plan) const override;
+  Head head() const override { return head_; }
+  const Encoding& encoding() const override { return *encoding_; }
+  Json config() const override;
+
+ protected:
+  // Reads what every config.json may hold and no model needs; the family reads the rest, and finish() checks that it did.
+  explicit HubModel(HubSource& source);
+  void finish(HubSource& source, const std::string& family);
+
+  // Parameters, by the names of the stored tensors that they are. A Linear is weight `name`.weight [out, in] and, with
+  // `bias`, `name`.bias [out].
+  Tensor add(const std::string& name, const std::vector<int64_t>& shape);
+  Linear linear(const std::string& name, int64_t out, int64_t in, bool bias = false);
+  Linear conv1d(const std::string& name, int64_t out, int64_t in);  // with bias; stored [in, out] (GPT-2)
+  struct Rows {
+    std::string name;
+    int64_t count;
+  };
+  // One matrix `own` of several stored ones, rows one behind the other: queries, keys and values; gate and up.
+  Linear stack(const std::string& own, const std::vector<Rows>& parts, int64_t in, bool bias = false);
+  // Fused queries, keys and values whose stored rows go by key-value head: for each of G, its H / G queries, then its key, then
+  // its value, D rows each. With G = H: by head (GPT-NeoX, BLOOM).
+  Linear grouped_qkv(const std::string& name, int64_t heads, int64_t kv_heads, int64_t head_dim, int64_t in, bool bias);
+  Norm layer_norm(const std::string& name, int64_t size, double eps, bool bias = true);
+  Norm rms_norm(const std::string& name, int64_t size, double eps);
+  // `own` [E, ...] of E stored tensors, names[e], of the remaining shape; or of one called as it is, where the file has that.
+  // With `parts` > 1, each expert's rows are that many stored tensors: names[e * parts + p].
+  Tensor stack_experts(const std::string& own, const std::vector<std::string>& names, const std::vector<int64_t>& shape,
+                       int64_t parts = 1);
+  // logits = x W^T: W is the embedding when `tied`, or when the files have no tensor `name`.weight (which is logged).
+  void set_head(const Norm& norm, const std::string& name, bool tied, bool bias = false);
+
+  const ComputeType compute_;
+  Tensor embedding_;  // [V, C]; the family adds it
+  std::string embedding_name_;
+  double embedding_scale_ = 1;
+  std::unique_ptr<Encoding> encoding_;
+  Head head_;
+
+ private:
+  const TensorFiles* files_;  // null once the model is made
+  Json config_;
+  int64_t trained_as_read_ = 0;
+};
+
+}  // namespace longhaul

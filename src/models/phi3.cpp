@@ -1,0 +1,25 @@
+// Phi3ForCausalLM (Phi 3, 3.5 and 4): Llama whose checkpoints hold fused matrices, part of each head rotary, a window over all layers.
+#include "models/llama_body.h"
+
+namespace longhaul {
+
+namespace {
+
+std::unique_ptr<Model> make(HubSource& source) {
+  RopeFamily rope;
+  rope.original_positions = 4096;
+  rope.types = {{"yarn", "longrope"}};  // what the first files called it
+  LlamaShape shape =
+      read_llama(source, "phi3",
+                 {.vocab = 32064, .width = 3072, .hidden = 8192, .max_positions = 4096, .eps = 1e-5, .rope = rope});
+  shape.fused = true;
+  const int64_t window = size_or(source.config, "sliding_window", 0);
+  shape.windows = read_windows(source.config, shape.layers, window, [](int64_t) { return true; });
+  return make_llama(source, shape);
+}
+
+}  // namespace
+
+LH_REGISTER(HubFamilies, "phi3", "Phi 3, 3.5 and 4", make);
+
+}  // namespace longhaul

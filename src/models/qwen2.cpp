@@ -1,0 +1,24 @@
+// Qwen2ForCausalLM (Qwen 1.5, 2 and 2.5): Llama with biases of queries, keys and values, and windows for the upper layers.
+#include "models/llama_body.h"
+
+namespace longhaul {
+
+namespace {
+
+std::unique_ptr<Model> make(HubSource& source) {
+  JsonReader& config = source.config;
+  LlamaShape shape =
+      read_llama(source, "qwen2", {.vocab = 151936, .hidden = 22016, .max_positions = 32768, .kv_heads = 32});
+  shape.qkv_bias = true;
+  const int64_t window = size_or(config, "sliding_window", config.has("sliding_window") ? 0 : 4096);
+  const int64_t full = config.integer_or("max_window_layers", 28, 0);
+  const bool slides = config.boolean_or("use_sliding_window", false);
+  shape.windows = read_windows(config, shape.layers, slides ? window : 0, [&](int64_t i) { return i >= full; });
+  return make_llama(source, shape);
+}
+
+}  // namespace
+
+LH_REGISTER(HubFamilies, "qwen2", "Qwen 1.5, 2 and 2.5, dense", make);
+
+}  // namespace longhaul

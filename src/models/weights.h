@@ -1,0 +1,18 @@
+// Between a model's parameters and the tensors of checkpoints.
+#pragma once
+#include <string>
+
+#include "io/tensor_files.h"
+#include "nn/model.h"
+
+namespace longhaul {
+
+// Fills every parameter, each tensor converted as it is copied and its file's pages given back: memory stays at that of the
+// model. Tensors missing, unknown or misshapen are one Error that lists them all. What a checkpoint may hold beside weights
+// (causal masks, tables of frequencies, a head that is tied) is left alone, and logged.
+void read_weights(const Model& model, const TensorFiles& files);
+
+// model.safetensors, under the checkpoint's names. Atomic.
+void write_weights(const Model& model, const std::string& path);
+
+}  // namespace longhaul

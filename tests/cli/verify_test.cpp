@@ -1,0 +1,86 @@
+// `longhaul verify`, `inspect` and `generate` on a checkpoint of the hub's layout, as a user meets them.
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
+
+#include "base/json.h"
+#include "models/models.h"
+#include "models/tensor_io.h"
+#include "nn/forward.h"
+#include "program_test.h"
+#include "toy_checkpoint.h"
+
+namespace longhaul {
+namespace {
+
+class CheckpointCommands : public ProgramTest {
+ protected:
+  void SetUp() override { toy_checkpoint("llama", 300).write(folder_ / "llama"); }
+  // The model's own logits, one of them off by `error`.
+  void write_reference(double error) {
+    at::NoGradGuard off;
+    const auto model = load_model(folder_ / "llama");
+    const Tensor ids = at::arange(20, at::kLong);
+    const Head head = model->head();
+    Tensor rows = logits(normalize(forward(*model, ids, Sequences::equal(1, 20), {}), head.norm), head.logits);
+    rows[18][7] += error;
+    write_safetensors(folder_ / "reference.safetensors", {to_named("a.ids", ids), to_named("a.logits", rows)});
+  }
+};
+
+TEST_F(CheckpointCommands, VerifyTellsAgreementByPosition) {
+  write_reference(0);
+  ASSERT_EQ(run("verify llama reference.safetensors --parts 4 --json"), 0) << err_;
+  Json result = parse_json(out_, "stdout");
+  EXPECT_TRUE(result["agrees"].get<bool>());
+  ASSERT_EQ(result["rows"].size(), 5u);
+  EXPECT_EQ(result["rows"][1]["to"], 5);
+  EXPECT_EQ(result["rows"][0]["top1"], 1.0);
+  write_reference(100);
+  ASSERT_EQ(run("verify llama reference.safetensors --parts 4 --json"), 1) << err_;
+  result = parse_json(out_, "stdout");
+  EXPECT_FALSE(result["agrees"].get<bool>());
+  EXPECT_GT(result["rows"][0]["error"].get<double>(), 0.5);
+  EXPECT_LT(result["rows"][3]["error"].get<double>(), 1e-5);
+  EXPECT_GT(result["rows"][4]["error"].get<double>(), 0.5);
+  EXPECT_EQ(result["rows"][4]["top1"], 0.8);
+  ASSERT_EQ(run("verify llama reference.safetensors"), 1);
+  EXPECT_TRUE(contains(out_, "DIFFERS")) << out_;
+  write_safetensors(folder_ / "reference.safetensors", {});
+  expect_refusal("verify llama reference.safetensors", "wanted NAME.ids and NAME.logits, found none");
+}
+
+TEST_F(CheckpointCommands, InspectShowsTheRotationAndItsSources) {
+  ASSERT_EQ(run("inspect llama --hf-overrides rope_scaling.type=yarn --hf-overrides rope_scaling.factor=4 --json"), 0)
+      << err_;
+  const Json described = parse_json(out_, "stdout");
+  EXPECT_EQ(described["family"], "llama");
+  EXPECT_EQ(described["files"]["dtype"], "F32");
+  std::string facts;
+  for (const Json& fact : described["rope"])
+    facts += str(fact["name"].get<std::string>(), "=", fact["value"].get<std::string>(), " ",
+                 fact["source"].get<std::string>(), ";");
+  EXPECT_TRUE(contains(facts, "rope_type=yarn rope_scaling.type;") &&
+              contains(facts, "factor=4 rope_scaling.factor;") &&
+              contains(facts, "original_max_position_embeddings=32 max_position_embeddings;"))
+      << facts;
+  ASSERT_EQ(run("inspect llama --length 4k"), 0) << err_;
+  EXPECT_TRUE(contains(out_, "stored as         F32 in model.safetensors")) << out_;
+}
+
+TEST_F(CheckpointCommands, GenerateContinues) {
+  ASSERT_EQ(run("generate --model llama --tokenizer bytes --prompt 'Once upon' --max-tokens 20 --temperature 0"), 0)
+      << err_;
+  const std::string text = out_;
+  ASSERT_EQ(
+      run("generate --model llama --tokenizer bytes --prompt 'Once upon' --max-tokens 20 --temperature 0 --no-cache"),
+      0);
+  EXPECT_EQ(out_, text);
+  expect_refusal(
+      "generate --model llama --tokenizer bytes --prompt x --hf-overrides rope_scaling.type=linear "
+      "--hf-overrides 'rope_scaling.factor=\"4\"'",
+      R"(config.json: rope_scaling.factor: wanted a number > 1, found "4")");
+  expect_refusal("generate --model nobody/nothing --prompt x", "no such model of the hub in ");
+}
+
+}  // namespace
+}  // namespace longhaul

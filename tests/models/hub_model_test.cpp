@@ -1,0 +1,228 @@
+// Models of the Hugging Face layout: how stored tensors lie in ours, there and back; what a wrong folder says.
+#include "models/hub_model.h"
+
+#include <gtest/gtest.h>
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+
+#include <cstring>
+
+#include "engine/logit_source.h"
+#include "models/tensor_io.h"
+#include "models/weights.h"
+#include "nn/forward.h"
+#include "support.h"
+#include "toy_checkpoint.h"
+
+namespace longhaul {
+namespace {
+
+Tensor tokens_of(int64_t n) { return (at::arange(n, at::kLong) * 7 + at::arange(n, at::kLong).square()).remainder(23); }
+
+Tensor logits_of(const Model& model, int64_t n, int64_t chunk = 0) {
+  ForwardOptions options;
+  options.chunk = chunk;
+  const Head head = model.head();
+  return logits(normalize(forward(model, tokens_of(n), Sequences::equal(1, n), options), head.norm), head.logits);
+}
+
+double difference(const Tensor& a, const Tensor& b) { return (a - b).abs().max().item<double>(); }
+
+class EveryHubModel : public testing::TestWithParam<std::string> {
+ protected:
+  EveryHubModel() : toy_(toy_checkpoint(GetParam())) { toy_.write(folder_.path()); }
+  ToyCheckpoint toy_;
+  TemporaryFolder folder_;
+  at::NoGradGuard off_;
+};
+
+TEST_P(EveryHubModel, SavesWhatItRead) {
+  const auto model = load_model(folder_.path());
+  save_model(*model, folder_ / "again");
+  const SafetensorsFile a = SafetensorsFile::open(folder_ / "model.safetensors"),
+                        b = SafetensorsFile::open(folder_ / "again/model.safetensors");
+  ASSERT_EQ(a.names(), b.names());
+  for (const std::string& name : a.names()) {
+    EXPECT_EQ(a.at(name).shape, b.at(name).shape) << name;
+    EXPECT_EQ(std::memcmp(a.at(name).bytes.data(), b.at(name).bytes.data(), a.at(name).bytes.size()), 0) << name;
+  }
+  EXPECT_TRUE(logits_of(*model, 9).equal(logits_of(*load_model(folder_ / "again"), 9)));
+}
+
+TEST_P(EveryHubModel, ChunksCacheAndNeighboursChangeNothing) {
+  const auto model = load_model(folder_.path(), at::kDouble);
+  const Tensor whole = logits_of(*model, 20);
+  for (int64_t chunk : {1, 7}) EXPECT_LT(difference(logits_of(*model, 20, chunk), whole), 1e-10) << chunk;
+  const Tensor both = forward(*model, at::cat({tokens_of(5), tokens_of(20)}), Sequences::whole({5, 20}), {});
+  EXPECT_LT(difference(both.narrow(0, 5, 20), forward(*model, tokens_of(20), Sequences::equal(1, 20), {})), 1e-10);
+  Engine engine(*model, {.tokens = 64});
+  Session session = engine.session();
+  const Tensor tokens = tokens_of(20);
+  const int64_t* ids = tokens.const_data_ptr<int64_t>();
+  session.prefill({ids, 13});
+  Tensor last;
+  for (int64_t t = 13; t < 20; ++t) last = session.decode(ids[t]);
+  EXPECT_LT(difference(last, whole[19]), 1e-10);
+}
+
+TEST_P(EveryHubModel, EveryMissingUnknownAndMisshapenTensorIsListed) {
+  ToyCheckpoint wrong = toy_;
+  const std::string first = wrong.shapes.begin()->first, last = wrong.shapes.rbegin()->first;
+  wrong.shapes.erase(first);
+  wrong.shapes[last].back() += 1;
+  wrong.shapes["zzz.weight"] = {3};
+  wrong.write(folder_ / "wrong");
+  const std::string message = error_of([&] { load_model(folder_ / "wrong"); });
+  if (!contains(first, "embed_out") && !contains(first, "lm_head"))
+    EXPECT_TRUE(contains(message, "\n  missing " + first)) << message;
+  EXPECT_TRUE(contains(message, "\n  " + last + ": wanted [")) << message;
+  EXPECT_TRUE(contains(message, "\n  unknown zzz.weight")) << message;
+}
+
+TEST_P(EveryHubModel, StateIsWhatACacheHolds) {
+  const auto model = load_model(folder_.path());
+  const ModelInfo& info = model->info();
+  EXPECT_EQ(info.state_bytes_per_token(4), 2 * info.layers * info.kv_heads * info.head_dim * 4);
+  EXPECT_EQ(Engine::page_bytes(*model), kPageRows * (info.state_bytes_per_token(4) + 8));
+  EXPECT_EQ(info.vocab, 23);
+  EXPECT_EQ(info.trained_length, 32);
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, EveryHubModel, testing::ValuesIn(toy_families()),
+                         [](const auto& info) { return info.param; });
+
+class HubModelTest : public testing::Test {
+ protected:
+  std::string message(const ToyCheckpoint& toy, const std::vector<std::string>& overrides = {}) {
+    toy.write(folder_.path());
+    LoadOptions options;
+    options.overrides = overrides;
+    return error_of([&] { load_model(folder_.path(), options); });
+  }
+  TemporaryFolder folder_;
+  at::NoGradGuard off_;
+};
+
+// Rows of the stored tensor by head: q, k, v of head 0, then of head 1, ...; ours are all queries, all keys, all values.
+TEST_F(HubModelTest, FusedHeadsAreUnfolded) {
+  toy_checkpoint("gpt_neox").write(folder_.path());
+  const auto model = load_model(folder_.path());
+  const std::string name = "gpt_neox.layers.1.attention.query_key_value.";
+  const SafetensorsFile file = SafetensorsFile::open(folder_ / "model.safetensors");
+  for (const char* what : {"weight", "bias"}) {
+    const Tensor stored = to_tensor(file.at(name + what)), ours = model->parameters().at(name + what);
+    for (int64_t part = 0; part < 3; ++part)
+      for (int64_t head = 0; head < 4; ++head)
+        for (int64_t d = 0; d < 4; ++d)
+          EXPECT_TRUE(ours[part * 16 + head * 4 + d].equal(stored[head * 12 + part * 4 + d])) << what;
+  }
+}
+
+TEST_F(HubModelTest, StoredMatricesAreStackedAndTransposed) {
+  toy_checkpoint("mixtral").write(folder_.path());
+  auto model = load_model(folder_.path());
+  SafetensorsFile file = SafetensorsFile::open(folder_ / "model.safetensors");
+  const std::string layer = "model.layers.1.", expert = layer + "block_sparse_moe.experts.2.";
+  const Tensor both = model->parameters().at(layer + "mlp.experts.gate_up_proj")[2];
+  EXPECT_TRUE(both.narrow(0, 0, 12).equal(to_tensor(file.at(expert + "w1.weight"))));
+  EXPECT_TRUE(both.narrow(0, 12, 12).equal(to_tensor(file.at(expert + "w3.weight"))));
+  const Tensor qkv = model->parameters().at(layer + "self_attn.qkv_proj.weight");
+  EXPECT_TRUE(qkv.narrow(0, 24, 8).equal(to_tensor(file.at(layer + "self_attn.v_proj.weight"))));
+  toy_checkpoint("gpt2").write(folder_.path());
+  model = load_model(folder_.path());
+  file = SafetensorsFile::open(folder_ / "model.safetensors");
+  EXPECT_TRUE(model->parameters()
+                  .at("transformer.h.0.mlp.c_fc.weight")
+                  .equal(to_tensor(file.at("transformer.h.0.mlp.c_fc.weight")).t()));
+}
+
+TEST_F(HubModelTest, NamesWithoutPrefixBuffersAndTiedHeads) {
+  const ToyCheckpoint toy = toy_checkpoint("gpt2");
+  toy.write(folder_ / "full");
+  const Tensor want = logits_of(*load_model(folder_ / "full"), 9);
+  const SafetensorsFile full = SafetensorsFile::open(folder_ / "full/model.safetensors");
+  const std::vector<float> zeros(32 * 32);
+  std::vector<NamedTensor> bare = {{"h.0.attn.bias", DType::f32, {1, 1, 32, 32}, std::as_bytes(std::span(zeros))},
+                                   {"h.0.attn.masked_bias", DType::f32, {}, std::as_bytes(std::span(zeros.data(), 1))}};
+  for (const auto& [name, tensor] : full.tensors())
+    bare.push_back({name.substr(name.find('.') + 1), tensor.dtype, tensor.shape, tensor.bytes});
+  write_json(folder_ / "config.json", toy.config);
+  write_safetensors(folder_ / "model.safetensors", bare);
+  EXPECT_TRUE(logits_of(*load_model(folder_.path()), 9).equal(want));
+  // A head that is there although the config ties it is left alone.
+  const TensorView& rows = full.at("transformer.wpe.weight");
+  bare.push_back({"lm_head.weight", rows.dtype, {23, 16}, rows.bytes.first(23 * 16 * 4)});
+  write_safetensors(folder_ / "model.safetensors", bare);
+  EXPECT_TRUE(logits_of(*load_model(folder_.path()), 9).equal(want));
+}
+
+TEST_F(HubModelTest, AHeadThatIsNowhereIsTheEmbedding) {
+  ToyCheckpoint toy = toy_checkpoint("llama");
+  toy.shapes.erase("lm_head.weight");
+  toy.write(folder_.path());
+  const auto model = load_model(folder_.path());
+  EXPECT_TRUE(model->head().logits.weight.is_same(model->parameters().at("model.embed_tokens.weight")));
+}
+
+TEST_F(HubModelTest, ConfigMistakes) {
+  const ToyCheckpoint toy = toy_checkpoint("llama");
+  auto with = [&](const std::string& key, const Json& value) {
+    ToyCheckpoint changed = toy;
+    changed.config[key] = value;
+    const std::string text = message(changed);
+    return text.substr(text.find("config.json"));
+  };
+  EXPECT_EQ(with("num_hidden_layers", "2"), R"(config.json: num_hidden_layers: wanted an integer > 0, found "2")");
+  EXPECT_EQ(with("hiden_size", 3), "config.json: unknown key 'hiden_size' (did you mean 'hidden_size'?)");
+  EXPECT_EQ(with("num_key_value_heads", 3),
+            "config.json: num_key_value_heads: wanted a divisor of the 4 heads, found 3");
+  EXPECT_EQ(with("rms_norm_eps", -1), "config.json: rms_norm_eps: wanted a number > 0, found -1");
+  EXPECT_TRUE(contains(with("model_type", "lama"), "config.json: model_type: wanted one of \"gpt2\", "));
+  EXPECT_TRUE(contains(with("hidden_act", "mish"), "config.json: hidden_act: wanted one of gelu, "));
+  EXPECT_TRUE(contains(with("architectures", {"LlamaForSequenceClassification"}),
+                       "config.json: architectures: wanted a causal language model"));
+  EXPECT_TRUE(
+      contains(with("quantization_config", {{"bits", 4}}), "config.json: quantization_config: wanted weights as"));
+  EXPECT_EQ(with("rope_scaling", {{"type", "linear"}, {"factor", "4"}}),
+            R"(config.json: rope_scaling.factor: wanted a number > 1, found "4")");
+  EXPECT_EQ(message(toy), "no error");
+}
+
+TEST_F(HubModelTest, OverridesChangeTheConfig) {
+  ToyCheckpoint toy = toy_checkpoint("mistral");
+  toy.config["strange"] = 1;
+  EXPECT_EQ(message(toy, {"strange="}), "no error");
+  EXPECT_TRUE(contains(message(toy, {"strange"}), "--hf-overrides: wanted key=value, found 'strange'"));
+  EXPECT_TRUE(contains(message(toy, {"strange=", "vocab_size.x=1"}), "vocab_size is no object"));
+  LoadOptions options;
+  options.overrides = {"strange=", "rope_scaling.type=linear", "rope_scaling.factor=4"};
+  const auto model = load_model(folder_.path(), options);
+  EXPECT_EQ(model->info().position, "rope:linear");
+  EXPECT_EQ(model->config()["rope_scaling"]["factor"], 4);
+}
+
+TEST_F(HubModelTest, HalfPrecisionFilesAreWidened) {
+  const ToyCheckpoint toy = toy_checkpoint("llama");
+  toy.write(folder_.path());
+  const auto model = load_model(folder_.path());
+  for (at::ScalarType dtype : {at::kBFloat16, at::kHalf, at::kDouble}) {
+    std::vector<Tensor> kept;
+    std::vector<NamedTensor> tensors;
+    const SafetensorsFile file = SafetensorsFile::open(folder_ / "model.safetensors");
+    for (const auto& [name, view] : file.tensors()) {
+      kept.push_back(to_tensor(view, dtype));
+      tensors.push_back(to_named(name, kept.back()));
+    }
+    make_folders(folder_ / "half");
+    write_json(folder_ / "half/config.json", toy.config);
+    write_safetensors(folder_ / "half/model.safetensors", tensors);
+    const auto half = load_model(folder_ / "half");
+    for (const Parameter& p : model->parameters().all())
+      EXPECT_TRUE(half->parameters().at(p.name).equal(p.tensor.to(dtype).to(at::kFloat))) << p.name;
+  }
+}
+
+}  // namespace
+}  // namespace longhaul
