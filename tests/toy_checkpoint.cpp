@@ -81,6 +81,20 @@ ToyCheckpoint phi(int64_t vocab) {
   return toy;
 }
 
+// Llama with fused matrices.
+ToyCheckpoint phi3(int64_t vocab) {
+  ToyCheckpoint toy = llama_like("phi3", vocab, 2, 4, false, false, "");
+  for (int64_t i = 0; i < kLayers; ++i) {
+    const std::string p = "model.layers." + std::to_string(i) + ".";
+    for (const char* name :
+         {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "mlp.gate_proj", "mlp.up_proj"})
+      toy.shapes.erase(p + name + ".weight");
+    add_linear(toy.shapes, p + "self_attn.qkv_proj", 2 * kWidth, kWidth, false);
+    add_linear(toy.shapes, p + "mlp.gate_up_proj", 2 * kHidden, kWidth, false);
+  }
+  return toy;
+}
+
 ToyCheckpoint gpt_neox(int64_t vocab) {
   ToyCheckpoint toy{llama_config("gpt_neox", kHeads, vocab), {}};
   toy.config.erase("num_key_value_heads");
@@ -95,6 +109,80 @@ ToyCheckpoint gpt_neox(int64_t vocab) {
     add_linear(s, p + "attention.dense", kWidth, kWidth, true);
     add_linear(s, p + "mlp.dense_h_to_4h", kHidden, kWidth, true);
     add_linear(s, p + "mlp.dense_4h_to_h", kWidth, kHidden, true);
+  }
+  return toy;
+}
+
+ToyCheckpoint gptj(int64_t vocab) {
+  ToyCheckpoint toy{{{"model_type", "gptj"},
+                     {"vocab_size", vocab},
+                     {"n_embd", kWidth},
+                     {"n_layer", kLayers},
+                     {"n_head", kHeads},
+                     {"n_positions", 32},
+                     {"rotary_dim", 2}},
+                    {}};
+  Shapes& s = toy.shapes;
+  s["transformer.wte.weight"] = {vocab, kWidth};
+  add_linear(s, "lm_head", vocab, kWidth, true);
+  add_norm(s, "transformer.ln_f", true);
+  for (int64_t i = 0; i < kLayers; ++i) {
+    const std::string p = "transformer.h." + std::to_string(i) + ".";
+    add_norm(s, p + "ln_1", true);
+    for (const char* name : {"q_proj", "k_proj", "v_proj", "out_proj"})
+      add_linear(s, p + "attn." + name, kWidth, kWidth, false);
+    add_linear(s, p + "mlp.fc_in", 4 * kWidth, kWidth, true);
+    add_linear(s, p + "mlp.fc_out", kWidth, 4 * kWidth, true);
+  }
+  return toy;
+}
+
+ToyCheckpoint mpt(int64_t vocab) {
+  ToyCheckpoint toy{{{"model_type", "mpt"},
+                     {"vocab_size", vocab},
+                     {"d_model", kWidth},
+                     {"n_layers", kLayers},
+                     {"n_heads", kHeads},
+                     {"max_seq_len", 32},
+                     {"attn_config", {{"clip_qkv", 0.5}, {"alibi_bias_max", 4}}}},
+                    {}};
+  Shapes& s = toy.shapes;
+  s["transformer.wte.weight"] = {vocab, kWidth};
+  add_norm(s, "transformer.norm_f", false);
+  for (int64_t i = 0; i < kLayers; ++i) {
+    const std::string p = "transformer.blocks." + std::to_string(i) + ".";
+    for (const char* norm : {"norm_1", "norm_2"}) add_norm(s, p + norm, false);
+    add_linear(s, p + "attn.Wqkv", 3 * kWidth, kWidth, false);
+    add_linear(s, p + "attn.out_proj", kWidth, kWidth, false);
+    add_linear(s, p + "ffn.up_proj", 4 * kWidth, kWidth, false);
+    add_linear(s, p + "ffn.down_proj", kWidth, 4 * kWidth, false);
+  }
+  return toy;
+}
+
+// BLOOM, and Falcon in its form with groups of heads and two norms, which call their parts alike.
+ToyCheckpoint bloom_like(const std::string& family, int64_t vocab) {
+  const bool bloom = family == "bloom";
+  ToyCheckpoint toy{{{"model_type", family},
+                     {"vocab_size", vocab},
+                     {"hidden_size", kWidth},
+                     {"num_hidden_layers", kLayers},
+                     {"num_attention_heads", kHeads}},
+                    {}};
+  if (!bloom)
+    toy.config.update({{"new_decoder_architecture", true}, {"num_kv_heads", 2}, {"max_position_embeddings", 32}});
+  Shapes& s = toy.shapes;
+  s["transformer.word_embeddings.weight"] = {vocab, kWidth};
+  add_norm(s, "transformer.ln_f", true);
+  if (bloom) add_norm(s, "transformer.word_embeddings_layernorm", true);
+  for (int64_t i = 0; i < kLayers; ++i) {
+    const std::string p = "transformer.h." + std::to_string(i) + ".";
+    add_norm(s, p + (bloom ? "input_layernorm" : "ln_attn"), true);
+    add_norm(s, p + (bloom ? "post_attention_layernorm" : "ln_mlp"), true);
+    add_linear(s, p + "self_attention.query_key_value", (bloom ? 3 : 2) * kWidth, kWidth, bloom);
+    add_linear(s, p + "self_attention.dense", kWidth, kWidth, bloom);
+    add_linear(s, p + "mlp.dense_h_to_4h", 4 * kWidth, kWidth, bloom);
+    add_linear(s, p + "mlp.dense_4h_to_h", kWidth, 4 * kWidth, bloom);
   }
   return toy;
 }
@@ -129,13 +217,18 @@ ToyCheckpoint gpt2(int64_t vocab) {
 }  // namespace
 
 std::vector<std::string> toy_families() {
-  return {"llama", "mistral", "qwen2", "qwen3", "mixtral", "qwen3_moe", "phi", "gpt_neox", "gpt2"};
+  return {"llama", "mistral",  "qwen2", "qwen3", "mixtral", "qwen3_moe", "phi",
+          "phi3",  "gpt_neox", "gpt2",  "gptj",  "bloom",   "mpt",       "falcon"};
 }
 
 ToyCheckpoint toy_checkpoint(const std::string& family, int64_t vocab) {
+  if (family == "phi3") return phi3(vocab);
   if (family == "phi") return phi(vocab);
   if (family == "gpt_neox") return gpt_neox(vocab);
   if (family == "gpt2") return gpt2(vocab);
+  if (family == "gptj") return gptj(vocab);
+  if (family == "mpt") return mpt(vocab);
+  if (family == "bloom" || family == "falcon") return bloom_like(family, vocab);
   const bool mixtral = family == "mixtral", qwen3_moe = family == "qwen3_moe", qwen3 = family == "qwen3" || qwen3_moe;
   check(mixtral || qwen3 || family == "llama" || family == "mistral" || family == "qwen2", "no toy of ", family);
   ToyCheckpoint toy = llama_like(family, vocab, 2, qwen3 ? 6 : 4, family == "qwen2", qwen3,

@@ -96,7 +96,7 @@ Json measure_generation(const Json& cell) {
   std::unique_ptr<LogitSource> source;
   if (cell["pass"] == "generate") {
     EngineOptions room;
-    room.tokens = CachedLogits::room(kPrompt, options.max_tokens, count);
+    room.tokens = CachedLogits::room(*model, kPrompt, options.max_tokens, count);
     room.skip_eps = cell["skip_eps"].get<double>();
     engine.emplace(*model, room);
     source = std::make_unique<CachedLogits>(*engine);

@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "engine/generate.h"
 #include "io/hub_folder.h"
+#include "models/end_tokens.h"
 #include "models/models.h"
 #include "train/run_tokenizer.h"
 
@@ -140,6 +141,7 @@ int run(GenerateFlags& flags) {
   check(options.samples >= 1 && options.samples <= kMostSamples, "--samples: wanted 1 to ", with_commas(kMostSamples),
         ", got ", options.samples);
   options.sampler.validate();
+  options.ends = end_tokens(model_folder(flags.model));
   const int64_t chunk = parse_length(flags.chunk, "--prefill-chunk");
   const std::string& dtype = common_flags().dtype;
   LoadOptions load;
@@ -155,7 +157,7 @@ int run(GenerateFlags& flags) {
   check(flags.no_cache || model->info().traits.grows(), "generate: encoding '", model->info().position,
         "' cannot go on from kept keys and values (", model->info().traits.note,
         "); --no-cache reads the whole text again for every token");
-  const EngineOptions room{.tokens = CachedLogits::room(length, options.max_tokens - 1, options.samples),
+  const EngineOptions room{.tokens = CachedLogits::room(*model, length, options.max_tokens - 1, options.samples),
                            .chunk = chunk};
   const int64_t cache_bytes = flags.no_cache ? 0 : room.tokens / kPageRows * Engine::page_bytes(*model);
   if (common_flags().dry_run) {

@@ -19,14 +19,20 @@
 namespace longhaul {
 
 Session::Session(Session&& other) noexcept
-    : engine_(other.engine_), length_(std::exchange(other.length_, 0)), pages_(std::exchange(other.pages_, {})) {}
+    : engine_(other.engine_),
+      length_(std::exchange(other.length_, 0)),
+      planned_(std::exchange(other.planned_, 0)),
+      pages_(std::exchange(other.pages_, {})),
+      tokens_(std::exchange(other.tokens_, {})) {}
 
 Session& Session::operator=(Session&& other) noexcept {
   if (this == &other) return *this;
   release();
   engine_ = other.engine_;
   length_ = std::exchange(other.length_, 0);
+  planned_ = std::exchange(other.planned_, 0);
   pages_ = std::exchange(other.pages_, {});
+  tokens_ = std::exchange(other.tokens_, {});
   return *this;
 }
 
@@ -39,6 +45,8 @@ void Session::release() {
 Session Session::fork() const {
   Session other(engine_);
   other.length_ = length_;
+  other.planned_ = planned_;
+  other.tokens_ = tokens_;
   other.pages_.assign(pages_.begin(), pages_.begin() + Engine::pages_for(length_));
   for (int64_t page : other.pages_) engine_->pool_.share(page);
   return other;
@@ -51,6 +59,7 @@ Tensor Session::prefill(std::span<const int64_t> tokens, int64_t total) {
   if (total == 0) total = length_ + static_cast<int64_t>(tokens.size());
   const std::vector<Engine::Piece> whole = {{this, tokens, total}};
   engine_->check_pieces(whole);
+  engine_->renew(*this, total);
   engine_->reserve(whole);
   Tensor row;
   for (size_t done = 0; done < tokens.size();) {
@@ -99,6 +108,7 @@ Tensor Engine::decode(const std::vector<Session*>& sessions, const std::vector<i
     pieces.push_back({sessions[b], {&tokens[b], 1}, sessions[b]->length_ + 1});
   }
   check_pieces(pieces);
+  for (const Piece& piece : pieces) renew(*piece.session, piece.total);
   reserve(pieces);
   return last_logits(run(pieces));
 }
@@ -146,6 +156,20 @@ void Engine::reserve(const std::vector<Piece>& pieces) {
   }
 }
 
+void Engine::renew(Session& session, int64_t total) {
+  if (session.length_ == 0 || !model_.encoding().begins_anew(session.planned_, total)) return;
+  int64_t room = pool_.free_pages();
+  for (int64_t page : session.pages_) room += pool_.references(page) == 1;
+  check(pages_for(session.length_) <= room, "engine: out of room: a text of ", with_commas(session.length_),
+        " tokens has to be read anew (", model_.info().position, "), there is room for ",
+        with_commas(room * kPageRows));
+  const std::vector<int64_t> tokens = std::exchange(session.tokens_, {});
+  session.release();
+  session.pages_.clear();
+  session.length_ = 0;
+  session.prefill(tokens, total);
+}
+
 int64_t Engine::own_copy(int64_t page) {
   const int64_t copy = pool_.take(), from = page * kPageRows, to = copy * kPageRows;
   auto copy_rows = [&](const Tensor& t) {
@@ -177,7 +201,12 @@ Tensor Engine::run(const std::vector<Piece>& pieces) {
   options.caches = &caches_;
   options.skip_eps = options_.skip_eps;
   const Tensor x = forward(model_, at::tensor(tokens, at::TensorOptions(at::kLong)), seq, options);
-  for (size_t b = 0; b < pieces.size(); ++b) pieces[b].session->length_ += lengths[b];
+  for (size_t b = 0; b < pieces.size(); ++b) {
+    Session& session = *pieces[b].session;
+    session.length_ += lengths[b];
+    session.planned_ = pieces[b].total;
+    session.tokens_.insert(session.tokens_.end(), pieces[b].tokens.begin(), pieces[b].tokens.end());
+  }
   return at::index_select(x, 0, at::tensor(last, at::TensorOptions(at::kLong)));
 }
 

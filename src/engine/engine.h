@@ -40,7 +40,8 @@ class Session {
 
   Engine* engine_;
   int64_t length_ = 0;
-  std::vector<int64_t> pages_;
+  int64_t planned_ = 0;  // the length that its keys and values were made for
+  std::vector<int64_t> pages_, tokens_;
 };
 
 class Engine {
@@ -72,6 +73,8 @@ class Engine {
     std::span<const int64_t> tokens;
     int64_t total;
   };
+  // Reads a session's tokens again where the encoding's plan for `total` tokens is another one than that of its keys.
+  void renew(Session& session, int64_t total);
   static int64_t checked_pages(const Model& model, const EngineOptions& options);
   void check_pieces(const std::vector<Piece>& pieces) const;
   void reserve(const std::vector<Piece>& pieces);  // pages, none of them shared, for all tokens to come

@@ -1,5 +1,6 @@
 #include "engine/generate.h"
 
+#include <algorithm>
 #include <chrono>
 #include <numeric>
 
@@ -19,11 +20,13 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 class TextSample {
  public:
   TextSample(const Tokenizer& tokenizer, const GenerateOptions& options)
-      : tokenizer_(tokenizer), decoder_(tokenizer), stops_(options.stops), left_(options.max_tokens) {}
+      : decoder_(tokenizer), stops_(options.stops), ends_(options.ends), left_(options.max_tokens) {
+    if (tokenizer.end_of_text() >= 0) ends_.push_back(tokenizer.end_of_text());
+  }
 
   // The text that this token makes certain.
   std::string push(int64_t token) {
-    const bool end_of_text = token == tokenizer_.end_of_text(), last = --left_ == 0;
+    const bool end_of_text = std::find(ends_.begin(), ends_.end(), token) != ends_.end(), last = --left_ == 0;
     std::string text = end_of_text ? "" : stops_.push(decoder_.push(token));
     if (end_of_text || last) text += stops_.push(decoder_.finish()) + stops_.finish();
     if (end_of_text || last) sample_.finish = end_of_text ? "end_of_text" : "length";
@@ -36,9 +39,9 @@ class TextSample {
   const GeneratedText::Sample& sample() const { return sample_; }
 
  private:
-  const Tokenizer& tokenizer_;
   StreamingDecoder decoder_;
   StopStrings stops_;
+  std::vector<int64_t> ends_;
   int64_t left_;  // tokens that may still come
   GeneratedText::Sample sample_;
 };

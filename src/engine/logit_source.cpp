@@ -45,8 +45,10 @@ Tensor CachedLogits::next(const std::vector<int64_t>& texts, const std::vector<i
 
 void CachedLogits::end(int64_t text) { sessions_.at(static_cast<size_t>(text)).reset(); }
 
-int64_t CachedLogits::room(int64_t prompt, int64_t more, int64_t count) {
-  const int64_t shared = prompt / kPageRows, own = Engine::pages_for(prompt + more) - shared;
+int64_t CachedLogits::room(const Model& model, int64_t prompt, int64_t more, int64_t count) {
+  // Texts that are read anew on their way share nothing any more.
+  const bool anew = model.encoding().begins_anew(prompt, prompt + more);
+  const int64_t shared = anew ? 0 : prompt / kPageRows, own = Engine::pages_for(prompt + more) - shared;
   return (shared + count * own) * kPageRows;
 }
 

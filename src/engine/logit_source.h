@@ -29,7 +29,7 @@ class CachedLogits : public LogitSource {
   Tensor next(const std::vector<int64_t>& texts, const std::vector<int64_t>& tokens) override;
   void end(int64_t text) override;
   // Room (EngineOptions::tokens) for `count` texts of a prompt and `more` tokens each.
-  static int64_t room(int64_t prompt, int64_t more, int64_t count);
+  static int64_t room(const Model& model, int64_t prompt, int64_t more, int64_t count);
 
  private:
   Engine& engine_;

@@ -1,8 +1,8 @@
 #include "io/hub_folder.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
-#include <filesystem>
 
 #include "base/error.h"
 #include "base/files.h"

@@ -119,6 +119,10 @@ int64_t size_or(JsonReader& config, const std::string& key, int64_t fallback) {
   return config.is_set(key) ? config.integer(key, 1) : fallback;
 }
 
+int64_t size_or_either(JsonReader& config, const std::string& key, const std::string& other, int64_t fallback) {
+  return size_or(config, key, size_or(config, other, fallback));
+}
+
 double positive_or(JsonReader& config, const std::string& key, double fallback) {
   const double value = config.number_or(key, fallback);
   if (!(value > 0)) config.refuse(key, "a number > 0");

@@ -16,6 +16,8 @@ void read_common_keys(JsonReader& config);
 
 // An integer > 0; missing or null: the fallback.
 int64_t size_or(JsonReader& config, const std::string& key, int64_t fallback);
+// The same under either of two names; the first one wins.
+int64_t size_or_either(JsonReader& config, const std::string& key, const std::string& other, int64_t fallback);
 // A number > 0; missing: the fallback.
 double positive_or(JsonReader& config, const std::string& key, double fallback);
 // "silu", "gelu_new", ... as transformers names them; missing: the fallback.

@@ -9,19 +9,19 @@ namespace longhaul {
 
 namespace {
 
-// The paper's slopes for a power of two: 2^(-8n/H), n = 1..H. Upstream uses this formula for every H.
-std::vector<double> geometric_slopes(int64_t heads) {
+// The paper's slopes for a power of two: 2^(-8n/H), n = 1..H. Upstream uses this formula for every H. The paper's 8 is `max`.
+std::vector<double> geometric_slopes(int64_t heads, double max) {
   std::vector<double> slopes;
   for (int64_t n = 1; n <= heads; ++n)
-    slopes.push_back(std::exp2(-8.0 * static_cast<double>(n) / static_cast<double>(heads)));
+    slopes.push_back(std::exp2(-max * static_cast<double>(n) / static_cast<double>(heads)));
   return slopes;
 }
 
 // The authors' rule for other head counts: those of the lower power of two, then every second one of the doubled power.
-std::vector<double> official_slopes(int64_t heads) {
+std::vector<double> official_slopes(int64_t heads, double max) {
   int64_t power = 1;
   while (power * 2 <= heads) power *= 2;
-  std::vector<double> slopes = geometric_slopes(power), doubled = geometric_slopes(2 * power);
+  std::vector<double> slopes = geometric_slopes(power, max), doubled = geometric_slopes(2 * power, max);
   for (int64_t n = 0; static_cast<int64_t>(slopes.size()) < heads; n += 2) slopes.push_back(doubled[n]);
   return slopes;
 }
@@ -30,7 +30,9 @@ class Alibi : public Encoding {
  public:
   Alibi(Spec& spec, const EncodingContext& context) {
     bool upstream = spec.choice("variant", {"standard", "upstream"}, "standard") == "upstream";
-    auto slopes = upstream ? geometric_slopes(context.heads) : official_slopes(context.heads);
+    const double max = spec.number("max", 8);
+    check(max > 0, "alibi: max must be > 0, got ", max);
+    auto slopes = upstream ? geometric_slopes(context.heads, max) : official_slopes(context.heads, max);
     slopes_ = at::tensor(slopes, at::TensorOptions(context.parameters->dtype()));
   }
 
@@ -49,7 +51,7 @@ class Alibi : public Encoding {
 }  // namespace
 
 LH_REGISTER(Encodings, "alibi",
-            "fixed linear distance penalty per head; variant=upstream: 2^(-8n/H) for every head count",
+            "fixed linear distance penalty per head: max=8; variant=upstream: 2^(-8n/H) for every head count",
             [](Spec& spec, const EncodingContext& context) { return std::make_unique<Alibi>(spec, context); });
 
 }  // namespace longhaul

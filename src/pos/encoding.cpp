@@ -25,6 +25,8 @@ double Encoding::qk_scale(int64_t head_dim) const { return 1.0 / std::sqrt(stati
 
 const Rotation& Encoding::rotation(int64_t, const Plan& plan) const { return plan.rotation; }
 
+bool Encoding::begins_anew(int64_t, int64_t) const { return false; }
+
 Rotation Encoding::key_rotation(int64_t, const Tensor&, const AttentionSpans&, const Plan&) const {
   fail("this encoding does not turn keys by the length of the text");
 }

@@ -86,6 +86,9 @@ class Encoding {
   // Its rotations are functions of the length of the text: a cache then keeps keys as they are before the rotation, and
   // every call turns all of them by key_rotation(), so that each rotation is exact at every step.
   virtual bool moves_with_length() const { return false; }
+  // A text kept under the plan of `length` tokens is read anew before it becomes `next` tokens long: another plan begins
+  // there, and the reference drops its cache (Phi 3). Default: never.
+  virtual bool begins_anew(int64_t length, int64_t next) const;
   // Tables [S, R/2] for the keys that the spans count, in texts as long as plan.seq.total says; zero rows where no span
   // is. Asked only of encodings that move with the length.
   virtual Rotation key_rotation(int64_t layer, const Tensor& key_positions, const AttentionSpans& spans,

@@ -64,6 +64,7 @@ Rope read_rope(JsonReader& config, const RopeFamily& family, int64_t head_dim, i
   for (const char* other : {kParameters, "rope_scaling"}) config.ignore(other);
   Rope rope;
   rope.layout = family.layout;
+  rope.anew = family.anew;
   rope.type = type_of(settings, family, rope.facts);
   rope.base.theta = number_of(config, settings, "rope_theta", family.theta_key, family.theta, rope.facts);
   const double partial =

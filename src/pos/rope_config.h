@@ -18,6 +18,7 @@ struct RopeFamily {
   std::string theta_key = "rope_theta", partial_key = "partial_rotary_factor";
   std::map<std::string, std::string> types{};  // other names of types (Phi-3: "yarn" means longrope)
   RotaryLayout layout = RotaryLayout::half;
+  bool anew = false;  // as Rope
 };
 
 // Every key is read or the error of an unknown one. Dimensions that turn: int(head_dim * partial).

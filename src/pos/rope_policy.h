@@ -71,6 +71,7 @@ struct Rope {
   RopeBase base;
   RotaryLayout layout = RotaryLayout::half;
   std::shared_ptr<const RopePolicy> policy;
+  bool anew = false;  // where the policy moves, a text is read anew, so its keys need not be turned again (Phi 3)
   std::vector<EncodingFact> facts;
 };
 

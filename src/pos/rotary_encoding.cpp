@@ -26,7 +26,15 @@ const Rotation& RotaryEncoding::rotation(int64_t layer, const Plan& plan) const 
 }
 
 bool RotaryEncoding::moves_with_length() const {
-  return rope_.policy->moves_with_length() || (local_ && local_->policy->moves_with_length());
+  auto moves = [](const Rope& rope) { return rope.policy->moves_with_length() && !rope.anew; };
+  return moves(rope_) || (local_ && moves(*local_));
+}
+
+bool RotaryEncoding::begins_anew(int64_t length, int64_t next) const {
+  auto differs = [&](const Rope& rope) {
+    return rope.anew && rope.policy->frequencies(length) != rope.policy->frequencies(next);
+  };
+  return differs(rope_) || (local_ && differs(*local_));
 }
 
 Rotation RotaryEncoding::key_rotation(int64_t layer, const Tensor& key_positions, const AttentionSpans& spans,
@@ -59,6 +67,8 @@ Traits RotaryEncoding::traits() const {
     traits.note = str("rope type ", rope_.type,
                       " moves with the length: every rotation is exact at every step, while deeper layers' keys and "
                       "values were made with the frequencies of their time");
+  else if (rope_.policy->moves_with_length())
+    traits.note = str("rope type ", rope_.type, ": a text is read anew where other frequencies begin");
   return traits;
 }
 

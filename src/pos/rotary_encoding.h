@@ -17,6 +17,7 @@ class RotaryEncoding : public Encoding {
   Plan prepare(const Sequences& seq, const Step& step) const override;
   const Rotation& rotation(int64_t layer, const Plan& plan) const override;
   bool moves_with_length() const override;
+  bool begins_anew(int64_t length, int64_t next) const override;
   Rotation key_rotation(int64_t layer, const Tensor& key_positions, const AttentionSpans& spans,
                         const Plan& plan) const override;
   Traits traits() const override;

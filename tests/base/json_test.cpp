@@ -95,7 +95,7 @@ TEST(Json, KeysThatNobodyReadAreErrors) {
 
 TEST(Json, ReadsWhatPythonWrites) {
   Json json = parse_python_json(
-      R"({"a": [0.0, Infinity], "b": -Infinity, "c": NaN, "d": "Infinity \\" NaN", "e": {"__float__": "Infinity"}, "f": null})",
+      R"({"a": [0.0, Infinity], "b": -Infinity, "c": NaN, "d": "Infinity \" NaN", "e": {"__float__": "Infinity"}, "f": null})",
       "t");
   JsonReader reader(json, "t");
   EXPECT_EQ(reader.numbers("a"), (std::vector<double>{0, INFINITY}));

@@ -120,7 +120,7 @@ TEST(GenerateTokens, CachedIsRecomputed) {
     for (double temperature : {0.0, 0.9}) {
       GenerateOptions options = options_of(3, 10);
       options.sampler.temperature = temperature;
-      Engine engine(*model, {.tokens = CachedLogits::room(7, 9, 3)});
+      Engine engine(*model, {.tokens = CachedLogits::room(*model, 7, 9, 3)});
       CachedLogits cached(engine);
       RecomputedLogits recomputed(*model);
       EXPECT_EQ(generate_tokens(cached, prompt, options, go_on).samples,
@@ -152,7 +152,7 @@ TEST(GenerateTokens, RoomIsEnoughAndNoMore) {
   for (int64_t prompt : {1, 63, 64, 65, 130}) {
     for (int64_t count : {1, 3}) {
       const GenerateOptions options = options_of(count, 80);
-      const int64_t room = CachedLogits::room(prompt, 79, count);
+      const int64_t room = CachedLogits::room(*model, prompt, 79, count);
       Engine engine(*model, {.tokens = room}), small(*model, {.tokens = std::max<int64_t>(1, room - kPageRows)});
       CachedLogits source(engine), cramped(small);
       generate_tokens(source, some_tokens(prompt), options, go_on);
