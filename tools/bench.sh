@@ -5,6 +5,7 @@
 #   tools/bench.sh [attention|layers|ce|train|encodings|tokenize ...]   only these parts: their rows are replaced, others' stay
 #
 #   LH_PEERS_PYTHON   a Python with the packages of bench/peers/requirements.txt (bench/peers/.venv, made when missing)
+#   LH_BENCH_ROUNDS   how often each part is measured (1); every cell keeps its fastest row: for a machine that others use too
 #   LH_TEXT_DATA      folder with tokenizers/gpt-neox-20b and texts/*.txt, for `tokenize` (../shared/data)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -78,9 +79,12 @@ new=$(mktemp)
 trap 'rm -f "$new"' EXIT
 # A part's rows carry its name, no folder of this machine, and take their old ones' place when all of them are there.
 for part in "${wanted[@]}"; do
-  echo "== $part"
-  "part_$part" | sed -u "s/^{/{\"part\":\"$part\",/; s|$text_data/||g" | tee "$new"
-  { grep -v "^{\"part\":\"$part\"," "$rows" || true; cat "$new"; } > "$rows.new"
+  : > "$new"
+  for ((round = 1; round <= ${LH_BENCH_ROUNDS:-1}; ++round)); do
+    echo "== $part"
+    "part_$part" | sed -u "s/^{/{\"part\":\"$part\",/; s|$text_data/||g" | tee -a "$new"
+  done
+  { grep -v "^{\"part\":\"$part\"," "$rows" || true; tools/bench_report.py --best "$new"; } > "$rows.new"
   mv "$rows.new" "$rows"
 done
 

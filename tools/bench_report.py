@@ -2,7 +2,7 @@
 """Holds the rows of `make bench` against what is promised: tools/bench_report.py rows.jsonl --markdown table.md.
 
 Exit code 1 when a promise is broken, or a row for it is missing; a part of the bench without any row is named and not judged.
---machine prints the machine's name for file names.
+--machine prints the machine's name for file names; --best prints each cell's fastest row, when it was measured in several rounds.
 Rows of one thread are compared by processor time, which other jobs on the machine hardly change; others by wall clock.
 """
 import argparse
@@ -49,6 +49,18 @@ class Rows:
                     raise Missing(f"{row['error']} ({wanted})")
                 return row
         raise Missing(f"no row with {wanted}")
+
+
+CELL = ("part", "bench", "peer", "case", "shape", "pass", "pos", "length", "batch", "model", "dtype", "skip_eps", "recompute", "threads")
+
+
+def best(rows):
+    fastest = {}
+    for row in rows.all:
+        cell = json.dumps([row.get(key) for key in CELL])
+        if cell not in fastest or "error" in fastest[cell] or ("error" not in row and seconds(row) < seconds(fastest[cell])):
+            fastest[cell] = row
+    return list(fastest.values())
 
 
 def attention(rows, threads):
@@ -210,11 +222,15 @@ def main():
     parser.add_argument("rows", nargs="?", help="JSON lines of `longhaul bench` and bench/peers")
     parser.add_argument("--markdown", help="where the table goes")
     parser.add_argument("--machine", action="store_true", help="print the machine's name and stop")
+    parser.add_argument("--best", action="store_true", help="print the fastest row of each cell and stop")
     arguments = parser.parse_args()
     if arguments.machine:
         print(machine())
         return
     rows = Rows(arguments.rows)
+    if arguments.best:
+        print("\n".join(json.dumps(row, separators=(",", ":")) for row in best(rows)))
+        return
     verdicts = judge(rows)
     if arguments.markdown:
         with open(arguments.markdown, "w") as file:
