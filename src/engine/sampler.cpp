@@ -10,6 +10,8 @@ namespace longhaul {
 
 namespace {
 
+constexpr double kLargestPenalty = 1000;  // any float times it, or divided by its inverse, is a finite double
+
 struct Candidate {
   int64_t token;
   double score;
@@ -85,7 +87,8 @@ void SamplerOptions::validate() const {
   check(top_k >= 0, "--top-k: wanted a number >= 0, got ", top_k);
   check(top_p >= 0 && top_p <= 1, "--top-p: wanted a number in [0, 1], got ", top_p);
   check(min_p >= 0 && min_p <= 1, "--min-p: wanted a number in [0, 1], got ", min_p);
-  check(repetition_penalty > 0 && std::isfinite(repetition_penalty), "--repetition-penalty: wanted a number > 0, got ",
+  check(repetition_penalty >= 1 / kLargestPenalty && repetition_penalty <= kLargestPenalty,
+        "--repetition-penalty: wanted a number in [", 1 / kLargestPenalty, ", ", kLargestPenalty, "], got ",
         repetition_penalty);
 }
 
@@ -107,7 +110,9 @@ std::vector<Choice> Sampler::choices(const Tensor& logits) const {
     score = score < 0 ? score * options_.repetition_penalty : score / options_.repetition_penalty;
   }
   if (options_.temperature == 0) return {{std::max_element(scores.begin(), scores.end()) - scores.begin(), 1.0}};
-  for (double& score : scores) score /= options_.temperature;
+  // Relative to the likeliest: however cold, what is divided is 0 at most, and the likeliest stays at 0.
+  const double likeliest = *std::max_element(scores.begin(), scores.end());
+  for (double& score : scores) score = (score - likeliest) / options_.temperature;
   std::vector<Candidate> candidates = top_k(scores, options_.top_k);
   keep_top_p(candidates, options_.top_p);
   keep_min_p(candidates, options_.min_p);

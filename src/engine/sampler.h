@@ -15,7 +15,8 @@ struct SamplerOptions {
   int64_t top_k = 0;       // keeps the k likeliest tokens, and those as likely as the k-th; 0: all
   double top_p = 1;        // keeps the likeliest tokens whose sum first reaches p, at least one; 1: all
   double min_p = 0;        // drops tokens less likely than this share of the likeliest; 0: none
-  double repetition_penalty = 1;  // positive logits of tokens of the text are divided by it, negative ones multiplied
+  double repetition_penalty = 1;  // positive logits of tokens of the text are divided by it, negative ones multiplied;
+                                  // 0.001 to 1000
 
   void validate() const;  // Error that names the flag for the first that cannot be
 };

@@ -43,6 +43,14 @@ TEST(Sampler, TemperatureDividesLogits) {
   expect_near(distribution({.temperature = 0}, logits_of({1, -2, 3, 3})), {{2, 1}});  // the first of equals
 }
 
+// Hotter or colder than a double can divide by: the likeliest token, and every token alike.
+TEST(Sampler, ExtremeTemperaturesHaveTheirLimits) {
+  const Tensor logits = logits_of({3, 5, 5, -INFINITY});
+  expect_near(distribution({.temperature = 1e-310}, logits), {{1, 0.5}, {2, 0.5}});
+  expect_near(distribution({.temperature = 1e-310, .top_p = 0.5, .min_p = 0.5}, logits), {{2, 1}});
+  expect_near(distribution({.temperature = 1e308}, logits), {{0, 1. / 3}, {1, 1. / 3}, {2, 1. / 3}});
+}
+
 TEST(Sampler, TopKKeepsTies) {
   const Tensor logits = log_of({0.1, 0.3, 0.2, 0.2, 0.2});
   expect_near(distribution({.top_k = 1}, logits), {{1, 1}});
@@ -118,6 +126,9 @@ TEST(Sampler, MistakesAreErrors) {
   refuses({.top_p = 1.5}, "--top-p");
   refuses({.min_p = -0.1}, "--min-p");
   refuses({.repetition_penalty = 0}, "--repetition-penalty");
+  refuses({.repetition_penalty = 1e-320}, "--repetition-penalty: wanted a number in [0.001, 1000], got");
+  refuses({.repetition_penalty = 1e308}, "--repetition-penalty");
+  expect_near(distribution({.repetition_penalty = 1000}, logits_of({3e38, -3e38, 0}), {0, 1, 2}), {{0, 1}});
   Sampler sampler({}, 0, 0);
   EXPECT_THROW(sampler.next(logits_of({1, NAN})), Error);
   EXPECT_THROW(sampler.next(logits_of({-INFINITY, -INFINITY})), Error);
