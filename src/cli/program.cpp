@@ -25,7 +25,7 @@ void add_common_flags(CLI::App& app) {
   app.add_option("--device", flags.device, "where tensors live")->check(CLI::IsMember({"cpu"}));
   app.add_option("--dtype", flags.dtype, "f32, bf16 (products in bf16, sums in f32) or f64")
       ->check(CLI::IsMember({"f32", "bf16", "f64"}));
-  app.add_option("--seed", flags.seed, "seed of every random choice");
+  app.add_option("--seed", flags.seed, "seed of every random choice")->check(CLI::NonNegativeNumber);
   app.add_flag("--json", flags.json, "machine-readable results on stdout");
   app.add_flag("--dry-run", flags.dry_run, "say what would be done, and stop");
 }
@@ -42,6 +42,7 @@ int parse_and_run(int argc, char** argv) {
   app.allow_config_extras(false);
   app.require_subcommand(1);
   app.fallthrough();
+  if (argc > 1 && argv[1][0] != '-') Commands().find(argv[1]);  // an unknown one is named
   std::map<CLI::App*, std::function<int()>> actions;
   for (const auto& [name, entry] : Commands().entries()) {
     CLI::App* sub = app.add_subcommand(name, entry.summary);
@@ -61,6 +62,12 @@ int parse_and_run(int argc, char** argv) {
   return actions.at(app.get_subcommands().front())();
 }
 
+// What was printed is a result: when a full disk has lost part of it, the command has failed.
+void check_standard_output() {
+  const bool whole = std::fflush(stdout) == 0 && !std::ferror(stdout);
+  check(whole, "standard output cannot be written: part of the result is lost");
+}
+
 }  // namespace
 
 Registry<CommandSetup>& Commands() {
@@ -74,7 +81,9 @@ const std::string& command_line() { return line; }
 int run_program(int argc, char** argv) {
   for (int i = 0; i < argc; ++i) line += (i ? " " : "") + std::string(argv[i]);
   try {
-    return parse_and_run(argc, argv);
+    const int code = parse_and_run(argc, argv);
+    check_standard_output();
+    return code;
   } catch (const Error& error) {
     std::fprintf(stderr, "longhaul: %s\n", error.what());
     return 2;

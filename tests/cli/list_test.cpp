@@ -34,5 +34,17 @@ TEST_F(ListCommand, AllHoldsEveryKind) {
   }
 }
 
+TEST_F(ListCommand, AnUnknownCommandIsNamed) {
+  expect_refusal("lisst", "unknown command 'lisst' (did you mean 'list'?)");
+  expect_refusal("list encodings --seed -1", "--seed");
+}
+
+TEST_F(ListCommand, LostOutputIsAnError) {
+  for (const char* command : {"list", "list --json", "tokenize bytes"}) {
+    EXPECT_EQ(run_shell(str("sh -c \"'", LH_PROGRAM, "' ", command, " > /dev/full\"")), 2) << command;
+    EXPECT_TRUE(contains(err_, "longhaul: standard output cannot be written")) << err_;
+  }
+}
+
 }  // namespace
 }  // namespace longhaul
