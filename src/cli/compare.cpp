@@ -1,6 +1,7 @@
 // `longhaul compare`: the papers' experiment in one command. Trains every encoding from the same seeds on the same data in the
 // same order, measures all on the same tokens, reports. Each step is an ordinary command, printed before it runs in a process of
 // its own, so that any part can be repeated by hand; what is done already is not done again.
+#include <fcntl.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +18,8 @@
 #include "base/spec.h"
 #include "base/strings.h"
 #include "cli/command.h"
+#include "eval/protocol.h"
+#include "eval/task.h"
 #include "pos/encoding.h"
 #include "train/stop_signal.h"
 
@@ -26,7 +29,7 @@ namespace {
 
 struct CompareFlags {
   CLI::App* app = nullptr;
-  std::string arch = "gpt:mini", positions, data, lengths, tokens, out;
+  std::string arch = "gpt:mini", positions, data, tokenizer, lengths, tokens, out;
   int64_t seeds = 1;
 };
 
@@ -36,6 +39,7 @@ struct Run {
 };
 
 constexpr int kInterrupted = 130;  // the shell's code for a command that ^C ended
+constexpr int64_t kMostSeeds = 1000;
 
 // Canonical specs of encodings that exist; an unknown name is an error before anything is trained.
 std::vector<std::string> position_list(const std::string& text) {
@@ -77,19 +81,20 @@ std::vector<Run> runs_of(const CompareFlags& flags) {
   return runs;
 }
 
-// Runs this program with these arguments; its exit code. Only the last step's stdout is the comparison's result; the others' goes
-// to stderr.
-int run_longhaul(const std::vector<std::string>& arguments, bool is_result) {
+// Where a command's stdout goes: only the last step's is the comparison's result.
+enum class Output { result, standard_error, nowhere };
+
+// Runs this program with these arguments; its exit code.
+int run_longhaul(const std::vector<std::string>& arguments, Output output) {
   std::vector<std::string> words = {"longhaul"};
   words.insert(words.end(), arguments.begin(), arguments.end());
-  log_info(join(words, " "));
-  if (common_flags().dry_run) return 0;
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  if (!is_result) posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
+  if (output == Output::standard_error) posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
+  if (output == Output::nowhere) posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
   pid_t child = 0;
   int error = ::posix_spawn(&child, "/proc/self/exe", &actions, nullptr, pointers.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
@@ -100,22 +105,33 @@ int run_longhaul(const std::vector<std::string>& arguments, bool is_result) {
   return WEXITSTATUS(status);
 }
 
-std::vector<std::string> train_arguments(const CompareFlags& flags, const Run& run) {
-  std::vector<std::string> arguments = {"train", "--data", flags.data, "--threads",
+// A step of the comparison: printed, and with --dry-run no more than that.
+int run_step(const std::vector<std::string>& arguments, Output output) {
+  log_info("longhaul ", join(arguments, " "));
+  return common_flags().dry_run ? 0 : run_longhaul(arguments, output);
+}
+
+// What training and measuring are both told.
+std::vector<std::string> shared_arguments(const CompareFlags& flags, const char* command) {
+  std::vector<std::string> arguments = {command, "--data", flags.data, "--threads",
                                         std::to_string(common_flags().threads)};
-  if (exists(path_join(run.folder, "train.json")))
-    arguments.insert(arguments.end(), {"--resume", run.folder});
-  else
-    arguments.insert(arguments.end(), {"--arch", flags.arch, "--pos", run.position, "--seed", std::to_string(run.seed),
-                                       "--out", run.folder, "--dtype", common_flags().dtype});
+  if (!flags.tokenizer.empty()) arguments.insert(arguments.end(), {"--tokenizer", flags.tokenizer});
+  return arguments;
+}
+
+// A run that is there already is told everything too: `train` refuses what contradicts it.
+std::vector<std::string> train_arguments(const CompareFlags& flags, const Run& run) {
+  std::vector<std::string> arguments = shared_arguments(flags, "train");
+  const char* folder_flag = exists(path_join(run.folder, "train.json")) ? "--resume" : "--out";
+  arguments.insert(arguments.end(), {"--arch", flags.arch, "--pos", run.position, "--seed", std::to_string(run.seed),
+                                     folder_flag, run.folder, "--dtype", common_flags().dtype});
   for (const std::string& extra : flags.app->remaining()) arguments.push_back(extra);
   return arguments;
 }
 
 std::vector<std::string> ppl_arguments(const CompareFlags& flags, const std::vector<std::string>& folders) {
-  std::vector<std::string> arguments = {
-      "ppl",       "--model",     join(folders, ","), "--data",    flags.data,
-      "--lengths", flags.lengths, "--seeds",          "--threads", std::to_string(common_flags().threads)};
+  std::vector<std::string> arguments = shared_arguments(flags, "ppl");
+  arguments.insert(arguments.end(), {"--model", join(folders, ","), "--lengths", flags.lengths, "--seeds"});
   if (!flags.tokens.empty()) arguments.insert(arguments.end(), {"--tokens", flags.tokens});
   return arguments;
 }
@@ -135,20 +151,41 @@ std::vector<std::string> report_arguments(const CompareFlags& flags, const std::
   return arguments;
 }
 
+// What would fail only when all is trained fails before anything is: each training is planned, the measurement's windows are
+// counted.
+int check_plan(const CompareFlags& flags, const std::vector<Run>& runs) {
+  std::vector<int64_t> lengths = parse_lengths(flags.lengths, "--lengths");
+  std::sort(lengths.begin(), lengths.end());
+  const Dataset data = Dataset::open(flags.data, flags.tokenizer);
+  TaskContext context{&data, "val", lengths, flags.tokens.empty() ? 0 : parse_length(flags.tokens, "--tokens")};
+  make_task("perplexity:" + protocol_keys("block"), context);
+  for (const Run& run : runs) {
+    if (run.seed > 1) break;
+    std::vector<std::string> arguments = train_arguments(flags, run);
+    arguments.insert(arguments.end(), {"--dry-run", "--json"});
+    if (int code = run_longhaul(arguments, Output::nowhere); code != 0) return code;
+  }
+  return 0;
+}
+
 int compare(const CompareFlags& flags) {
-  check(flags.seeds >= 1, "--seeds: wanted at least 1, got ", flags.seeds);
+  check(flags.seeds >= 1 && flags.seeds <= kMostSeeds, "--seeds: wanted 1 to ", kMostSeeds, ", got ", flags.seeds);
+  check(flags.app->get_option("--seed")->count() == 0,
+        "compare: --seeds N trains the seeds 1 to N; --seed is not taken");
   StopSignals signals;
+  const std::vector<Run> runs = runs_of(flags);
   std::vector<std::string> folders;
-  for (const Run& run : runs_of(flags)) {
+  if (int code = check_plan(flags, runs); code != 0) return code;
+  for (const Run& run : runs) {
     folders.push_back(run.folder);
-    int code = run_longhaul(train_arguments(flags, run), false);
+    int code = run_step(train_arguments(flags, run), Output::standard_error);
     if (code != 0) return code;
     if (signals.received().empty()) continue;
     log_info("stopped by ", signals.received(), "; the same command goes on from there");
     return kInterrupted;
   }
-  int code = run_longhaul(ppl_arguments(flags, folders), false);
-  if (code == 0) code = run_longhaul(report_arguments(flags, folders), true);
+  int code = run_step(ppl_arguments(flags, folders), Output::standard_error);
+  if (code == 0) code = run_step(report_arguments(flags, folders), Output::result);
   if (code != 0) return code;
   if (!common_flags().dry_run) log_info("the page: ", path_join(flags.out, "report.html"));
   return 0;
@@ -165,6 +202,7 @@ LH_REGISTER(Commands, "compare",
               app.add_option("--arch", flags->arch, "the model, as for `longhaul train`")->capture_default_str();
               app.add_option("--seeds", flags->seeds, "seeds 1, 2, ... of each")->capture_default_str();
               app.add_option("--data", flags->data, "packed data set, or a folder of bare shards")->required();
+              app.add_option("--tokenizer", flags->tokenizer, "of bare shards, which do not say it");
               app.add_option("--lengths", flags->lengths, "lengths to measure at, in tokens: 512,1k,2k")->required();
               app.add_option("--tokens", flags->tokens, "targets scored at each length (default: the whole split)");
               app.add_option("--out", flags->out, "folder of the runs and the report")->required();

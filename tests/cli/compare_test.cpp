@@ -39,6 +39,19 @@ TEST_F(CompareCommand, TrainsMeasuresReportsAndGoesOn) {
   ASSERT_EQ(run(str(command, kSizes, " --tensorboard")), 0) << err_;  // nothing is left to do
   EXPECT_EQ(read_file(folder_ / "zoo/dape-base-cable-seed2/model.safetensors"), weights);
   EXPECT_EQ(read_file(folder_ / "zoo/results.csv"), before);
+  // Another model or number format is not what was trained: nothing is measured under a wrong name.
+  const std::string other =
+      str("compare --arch gpt:layers=2,width=16,heads=2 --pos 'dape:base=(cable)' --out zoo", kSizes);
+  expect_refusal(other, "contradicted by --arch");
+  expect_refusal(str(command, kSizes, " --dtype f64"), "contradicted by --dtype");
+}
+
+TEST_F(CompareCommand, BareShardsTakeATokenizer) {
+  ASSERT_EQ(run("data export data --format npy --out shards"), 0) << err_;
+  std::string sizes = kSizes;
+  sizes.replace(sizes.find("--data data"), 11, "--data shards --tokenizer bytes");
+  ASSERT_EQ(run(str("compare --arch gpt:layers=1,width=16,heads=2 --pos nope --out zoo", sizes)), 0) << err_;
+  EXPECT_TRUE(exists(folder_ / "zoo/report.html"));
 }
 
 TEST_F(CompareCommand, SaysWhatIsWrongBeforeItTrains) {
@@ -48,6 +61,16 @@ TEST_F(CompareCommand, SaysWhatIsWrongBeforeItTrains) {
   EXPECT_TRUE(contains(err_, "named twice")) << err_;
   EXPECT_EQ(run(str("compare --pos rope --out zoo --no-such-flag 3", kSizes)), 2);
   EXPECT_TRUE(contains(err_, "no-such-flag")) << err_;
+  const std::string command = "compare --arch gpt:layers=1,width=16,heads=2 --out zoo";
+  expect_refusal(str(command, " --pos rope,fire:hiden=3", kSizes),
+                 "fire: unknown key 'hiden' (did you mean 'hidden'?)");
+  expect_refusal(str(command, " --pos rope --seed 9", kSizes), "--seed is not taken");
+  expect_refusal(str(command, " --pos rope --seeds 99999999999999", kSizes), "--seeds: wanted 1 to 1000");
+  std::string sizes = kSizes;
+  sizes.replace(sizes.find("32,64"), 5, "32,64x");
+  expect_refusal(str(command, " --pos rope", sizes), "--lengths: wanted a length");
+  sizes.replace(sizes.find("32,64x"), 6, "32,16m");
+  expect_refusal(str(command, " --pos rope", sizes), "the least common multiple of the lengths");
   EXPECT_FALSE(exists(folder_ / "zoo"));
 }
 
