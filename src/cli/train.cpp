@@ -35,7 +35,10 @@ void add(TrainFlags& flags, const std::string& key, Value& value, const std::str
 
 void add_length(TrainFlags& flags, const std::string& key, int64_t& value, const std::string& help) {
   std::string flag = flag_of(key);
-  auto parse = [&value, flag](const std::string& text) { value = parse_length(text, flag); };
+  auto parse = [&value, flag](const std::string& text) {
+    value = parse_length(text, flag);
+    check(value >= 1, flag, ": wanted at least 1, got 0");  // 0 is how the settings say that nobody said
+  };
   flags.given[key] =
       flags.app->add_option_function<std::string>(flag, parse, help)->default_str(value ? format_length(value) : "");
 }
@@ -120,6 +123,7 @@ void check_new_run(const TrainFlags& flags) {
   check(!s.data.empty(), "train: --data is needed (a folder made by `longhaul data pack`, or of bare shards)");
   check(!flags.out.empty() || common_flags().dry_run, "train: --out is needed (the run's folder)");
   check(!given("steps") || !given("epochs"), "train: --steps and --epochs exclude each other");
+  check(!given("epochs") || s.epochs >= 1, "--epochs: wanted at least 1, got ", s.epochs);
   check(!given("init_from") || (!given("arch") && !given("pos")), "train: --init-from brings its own --arch and --pos");
 }
 

@@ -85,7 +85,9 @@ void TrainSettings::resolve(const Dataset& dataset) {
   tokenizer_hash = dataset.tokenizer_hash();
   if (vocab == 0) vocab = dataset.vocab_size();
   check(vocab >= dataset.vocab_size(), "--vocab: the data's ids go up to ", dataset.vocab_size() - 1, ", got ", vocab);
-  check(seq_len >= 1 && batch >= 1, "--seq-len and --batch: wanted at least 1, got ", seq_len, " and ", batch);
+  constexpr int64_t kMost = int64_t{1} << 31;  // of either: their product is far from 2^63
+  check(seq_len >= 1 && batch >= 1 && seq_len < kMost && batch < kMost,
+        "--seq-len and --batch: wanted at least 1 and less than 2^31, got ", seq_len, " and ", batch);
   int64_t pass = batch * seq_len, whole = std::max<int64_t>(1, total_batch_tokens / pass) * pass;
   check(total_batch_tokens >= 1 && total_batch_tokens % pass == 0,
         "--total-batch-tokens: wanted a multiple of batch x seq-len = ", batch, " x ", seq_len, " = ", pass,
@@ -125,8 +127,13 @@ void TrainSettings::resolve_validation(const Dataset& dataset) {
     return;
   }
   int64_t unit = seq_len;
-  for (int64_t length : eval_lengths) unit = std::lcm(unit, length);
   int64_t available = dataset.split("val").tokens() - 1;  // every scored token is predicted from one before it
+  for (int64_t length : eval_lengths) {
+    check(length <= available, "--eval-lengths: the val split of ", dataset.folder(), " has ", with_commas(available),
+          " tokens to score, a window of ", with_commas(length), " is longer");
+    // Once above what is there it stays above: it need not grow to where it would overflow.
+    if (unit <= available) unit = std::lcm(unit, length);
+  }
   if (val_tokens == 0) {
     val_tokens = std::max(unit, std::min(kDefaultValTokens, available) / unit * unit);
     check(val_tokens <= available, "--val-every: one window of each length takes ", with_commas(unit),

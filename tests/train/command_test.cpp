@@ -55,6 +55,11 @@ TEST_F(TrainCommand, MistakesAreOneLine) {
   expect_refusal("train --resume nowhere", "nowhere");
   expect_refusal(small_run("x") + " --epochs 2", "--epochs");
   expect_refusal(small_run("x") + " --min-lr -1", "--min-lr");
+  const std::string no_steps = str("train --data ", data_, " --out x");
+  expect_refusal(no_steps + " --steps 0", "--steps: wanted at least 1, got 0");
+  expect_refusal(no_steps + " --epochs -4", "--epochs: wanted at least 1, got -4");
+  expect_refusal(no_steps + " --seq-len 4096m --batch 4294967296", "wanted at least 1 and less than 2^31");
+  expect_refusal(no_steps + " --steps 1 --warmup 0 --eval-lengths 1000000007,1000000009,998244353", "--eval-lengths");
 }
 
 }  // namespace
