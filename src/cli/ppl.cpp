@@ -10,6 +10,7 @@
 #include "eval/runner.h"
 #include "report/export.h"
 #include "report/table.h"
+#include "train/run_tokenizer.h"
 #include "train/stop_signal.h"
 
 namespace longhaul {
@@ -96,8 +97,12 @@ int run(const PplFlags& flags) {
   std::sort(lengths.begin(), lengths.end());
   lengths.erase(std::unique(lengths.begin(), lengths.end()), lengths.end());
   Dataset data = Dataset::open(flags.data, flags.tokenizer);
-  TaskContext context{&data, flags.split, lengths, flags.tokens.empty() ? 0 : parse_length(flags.tokens, "--tokens")};
+  const int64_t tokens = flags.tokens.empty() ? 0 : parse_length(flags.tokens, "--tokens");
+  check(flags.tokens.empty() || tokens >= 1, "--tokens: wanted at least 1, got 0");
+  TaskContext context{&data, flags.split, lengths, tokens};
   std::unique_ptr<Task> task = make_task("perplexity:" + protocol_keys(flags.protocol), context);
+  for (const std::string& folder : model_folders(flags.models))
+    check_run_tokenizer(folder, flags.data, data.tokenizer_hash());
   std::vector<Subject> subjects = subjects_of(flags, data);
   log_info(plan_line(*task, flags, lengths));
   if (common_flags().dry_run) return 0;

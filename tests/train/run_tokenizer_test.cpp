@@ -4,6 +4,7 @@
 
 #include "../support.h"
 #include "base/json.h"
+#include "text/byte_alphabet.h"
 
 namespace longhaul {
 namespace {
@@ -29,6 +30,38 @@ TEST(RunTokenizer, FilesAreKeptBesideTheWeights) {
   write_file(from / "merges.txt", "3");
   keep_tokenizer(from.path(), run.path());
   EXPECT_EQ(read_file(run / "vocab.json") + read_file(run / "merges.txt"), "{2}3");
+}
+
+// Everything that decides a tokenizer's hash goes along, by whichever path it was named.
+TEST(RunTokenizer, WhatIsKeptIsTheSameTokenizer) {
+  TemporaryFolder from;
+  Json vocab = Json::object();
+  for (int byte = 0; byte < 256; ++byte) vocab[spelling_of(static_cast<unsigned char>(byte))] = byte;
+  write_json(from / "vocab.json", vocab);
+  write_file(from / "merges.txt", "#version: 0.2\n");
+  write_json(from / "added_tokens.json", {{"<end>", 256}});
+  write_json(from / "tokenizer_config.json", {{"eos_token", "<end>"}});
+  auto expect_same = [&](const std::string& spec) {
+    TemporaryFolder run;
+    const std::string hash = make_tokenizer(spec)->hash();
+    keep_tokenizer(spec, run.path());
+    write_json(run / "train.json", {{"tokenizer", spec}, {"tokenizer_hash", hash}});
+    EXPECT_EQ(error_of([&] { EXPECT_EQ(run_tokenizer(run.path())->end_of_text(), 256); }), "no error") << spec;
+    check_run_tokenizer(run.path(), "data", hash);
+    EXPECT_TRUE(
+        contains(error_of([&] { check_run_tokenizer(run.path(), "data", "0123"); }), "those of data are of 0123"));
+  };
+  expect_same(from.path());
+  expect_same(from / "vocab.json");
+  const Json byte_level = {{"type", "ByteLevel"}, {"add_prefix_space", true}};
+  write_json(from / "other.json", {{"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", Json::array()}}},
+                                   {"added_tokens", {{{"id", 256}, {"content", "<end>"}}}},
+                                   {"pre_tokenizer", byte_level},
+                                   {"decoder", byte_level}});
+  expect_same(from / "other.json");
+  write_file(from / "tokenizer.json", read_file(from / "other.json"));
+  expect_same(from.path());
+  expect_same(from / "vocab.json");
 }
 
 }  // namespace

@@ -1,0 +1,28 @@
+// `longhaul ppl` as a user meets it: what it refuses to measure.
+#include "base/json.h"
+#include "models/models.h"
+#include "program_test.h"
+#include "text/tokenizer.h"
+
+namespace longhaul {
+namespace {
+
+TEST_F(ProgramTest, PerplexityIsOfTheTokenizerThatTheModelKnows) {
+  std::string text;
+  for (int line = 0; line < 60; ++line) text += str("line ", line * line % 17, "\n");
+  write_file(folder_ / "text.txt", text);
+  ASSERT_EQ(run("data pack --tokenizer bytes --val-every 1 --out data text.txt"), 0) << err_;
+  ModelOptions options;
+  options.position = "nope", options.vocab = 320, options.trained_length = 32;
+  save_model(*create_model("gpt:layers=1,width=8,heads=1", options), folder_ / "model");
+  const std::string command = "ppl --threads 1 --model model --data data --lengths 16";
+  write_json(folder_ / "model/train.json", {{"tokenizer", "other.json"}, {"tokenizer_hash", "0123"}});
+  expect_refusal(command, "model: was trained on ids of tokenizer 0123, those of data are of ");
+  write_json(folder_ / "model/train.json",
+             {{"tokenizer", "bytes"}, {"tokenizer_hash", make_tokenizer("bytes")->hash()}});
+  expect_refusal(command + " --tokens 0", "--tokens: wanted at least 1, got 0");
+  EXPECT_EQ(run(command + " --tokens 64 --dry-run"), 0) << err_;
+}
+
+}  // namespace
+}  // namespace longhaul
