@@ -29,6 +29,9 @@ class Dape : public OverBase {
     hidden_ = spec.integer("hidden", 32);
     check(hidden_ >= 1, "dape: hidden must be at least 1, got ", hidden_);
     convolves_ = version == "2";
+    for (const char* network : {"mlp_dape.", "conv_dape."})
+      check(!context.parameters->has(context.attention_prefix(0) + network + "0.weight"),
+            "dape: its base must add a bias to the logits, dape itself rewrites them");
     for (int64_t i = 0; i < context.layers; ++i) layers_.push_back(make_layer(context.attention_prefix(i), context));
   }
 

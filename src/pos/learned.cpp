@@ -13,6 +13,7 @@ class Learned : public Encoding {
  public:
   Learned(Spec& spec, const EncodingContext& context) {
     longest_ = spec.length("max", context.trained_length);
+    check(longest_ >= 1, "learned: max must be at least 1, got ", longest_);
     table_ = context.parameters->add(context.root + "wpe.weight", {longest_, context.width},
                                      Init::normal(context.init_deviation));
   }

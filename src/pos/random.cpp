@@ -20,6 +20,8 @@ class RandomPositions : public OverBase {
     max_ = spec.length("max", 16 * 1024);
     int64_t longest = base_->traits().longest;
     check(max_ >= 1, "random: max must be at least 1, got ", max_);
+    check(!dynamic_cast<const RandomPositions*>(base_.get()), "random: its base must take the positions drawn for it, ",
+          "random itself draws others");
     check(longest == 0 || longest >= max_, "random: its base has positions up to ", longest, ", wanted max = ", max_);
   }
 

@@ -26,5 +26,20 @@ TEST(Learned, RefusesPositionsThatItsTableLacks) {
   EXPECT_EQ(said({-1, 0}), wanted + "-1");
 }
 
+// Settings that would be read and then have no effect, or none that anybody can mean.
+TEST(EncodingSettings, WhatCannotBeIsRefused) {
+  auto said = [](const std::string& position) {
+    ModelOptions options;
+    options.position = position;
+    options.vocab = 9;
+    options.trained_length = 4;
+    return error_of([&] { create_model("gpt:layers=1,width=8,heads=1", options); });
+  };
+  EXPECT_EQ(said("learned:max=0"), "learned: max must be at least 1, got 0");
+  EXPECT_TRUE(contains(said("random:base=(random:base=(rope))"), "random itself draws others"));
+  for (const char* base : {"dape", "dape:version=2", "random:base=(dape)"})
+    EXPECT_TRUE(contains(said(str("dape:base=(", base, ")")), "dape itself rewrites them")) << base;
+}
+
 }  // namespace
 }  // namespace longhaul
