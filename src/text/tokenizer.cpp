@@ -18,6 +18,8 @@ std::unique_ptr<Tokenizer> make_tokenizer(const std::string& spec) {
     bool is_path = exists(spec) || spec.find('/') != std::string::npos || spec.ends_with(".json");
     if (is_path) return std::make_unique<BytePairTokenizer>(read_tokenizer_file(spec), spec);
   }
+  check(Tokenizers().has(name), "unknown tokenizer '", spec, "'", did_you_mean(name, Tokenizers().names()), ": wanted ",
+        join(Tokenizers().names(), ", "), ", a tokenizer.json or a folder that holds one");
   Spec parsed = Spec::parse(spec);
   std::unique_ptr<Tokenizer> tokenizer = Tokenizers().find(parsed.name()).make(parsed);
   parsed.finish();

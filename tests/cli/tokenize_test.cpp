@@ -47,6 +47,8 @@ TEST_F(TokenizeCommand, MistakesAreOneLineAndExitCode2) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"nowhere.json", "nowhere.json: "},
       {"byts", "unknown tokenizer 'byts' (did you mean 'bytes'?)"},
+      {"Llama-3", "unknown tokenizer 'Llama-3': wanted bytes"},
+      {"''", "unknown tokenizer '': wanted bytes"},
       {"broken.json", "broken.json: model: type \"WordPiece\" is not supported"},
       {". --decode", "tokenize --decode: standard input: wanted an integer, found 'x'"},
       {". --decode --count", "--decode excludes --count"},
