@@ -33,6 +33,7 @@ int to_run(ConvertFlags& flags) {
   check(!is_folder(flags.input), "convert: ", flags.input,
         " is a folder; --format state_dict writes a run for PyTorch");
   if (!flags.block_size.empty()) flags.hints.block_size = parse_length(flags.block_size, "--block-size");
+  check(flags.block_size.empty() || flags.hints.block_size >= 1, "--block-size: wanted at least 1, got 0");
   TorchFile file = TorchFile::open(flags.input);
   CableCheckpoint checkpoint = read_cable_checkpoint(file, flags.hints, flags.input);
   if (!common_flags().dry_run) {
@@ -68,6 +69,7 @@ int to_state_dict(const ConvertFlags& flags) {
 }
 
 int convert(ConvertFlags& flags) {
+  check(common_flags().dtype == "f32", "convert: tensors keep the dtype that they have; --dtype is not taken");
   check(!exists(flags.output), "convert: ", flags.output, " exists already; remove it or name another output");
   return flags.format == "run" ? to_run(flags) : to_state_dict(flags);
 }

@@ -143,6 +143,7 @@ int run(GenerateFlags& flags) {
   options.sampler.validate();
   options.ends = end_tokens(model_folder(flags.model));
   const int64_t chunk = parse_length(flags.chunk, "--prefill-chunk");
+  check(chunk >= 1, "--prefill-chunk: wanted at least 1, got 0");
   const std::string& dtype = common_flags().dtype;
   LoadOptions load;
   load.dtype = parameter_dtype(dtype);
@@ -203,10 +204,11 @@ std::function<int()> set_up(CLI::App& app) {
   app.add_option("--stop", flags->options.stops, "text that ends a continuation and is no part of it; repeatable")
       ->allow_extra_args(false);
   app.add_option("--tokenizer", flags->tokenizer, "name or path (default: the run's own)");
-  app.add_option("--prefill-chunk", flags->chunk, "prompt tokens that pass through the layers together")
-      ->capture_default_str();
+  auto* chunk = app.add_option("--prefill-chunk", flags->chunk, "prompt tokens that pass through the layers together")
+                    ->capture_default_str();
   app.add_flag("--no-cache", flags->no_cache,
-               "read the whole text again for every token: slow, and right for every encoding");
+               "read the whole text again for every token: slow, and right for every encoding")
+      ->excludes(chunk);
   return [flags] { return run(*flags); };
 }
 

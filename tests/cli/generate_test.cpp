@@ -99,7 +99,9 @@ TEST_F(GenerateCommand, MistakesAreOneLine) {
   EXPECT_EQ(run("--model cable:variant=5 --prompt a --no-cache --max-tokens 3"), 0) << err_;
   refuses("--model cable --prompt a --top-p 2", "--top-p: wanted a number in [0, 1], got 2");
   refuses("--model cable --prompt a --stop ''", "--stop: wanted a text");
-  refuses("--model cable --prompt a --prefill-chunk 0", "chunk");
+  refuses("--model cable --prompt a --prefill-chunk 0", "--prefill-chunk: wanted at least 1, got 0");
+  refuses("--model cable --prompt a --prefill-chunk 2 --no-cache", "excludes");
+  refuses("--model cable --prompt a --repetition-penalty 1e-320", "--repetition-penalty");
   refuses("--model cable --prompt a --max-tokens 0", "max-tokens");
   refuses("--model cable --prompt a --max-tokens 4000M", "this machine has");
   refuses("--model nowhere --prompt a", "nowhere");
