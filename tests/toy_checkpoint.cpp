@@ -113,6 +113,59 @@ ToyCheckpoint gpt_neox(int64_t vocab) {
   return toy;
 }
 
+// Gemma 1, 2, 3 and OLMo 2, by what they have beside or instead of Llama's norms.
+ToyCheckpoint gemma_like(const std::string& family, int64_t vocab) {
+  const bool olmo = family == "olmo2", third = family == "gemma3_text", first = family == "gemma";
+  ToyCheckpoint toy = llama_like(family, vocab, 2, 4, false, olmo || third, "");
+  Shapes& s = toy.shapes;
+  if (!olmo) {
+    s.erase("lm_head.weight");
+    toy.config["head_dim"] = 4;
+  }
+  if (third) toy.config.update({{"sliding_window", 5}, {"sliding_window_pattern", 2}, {"query_pre_attn_scalar", 3}});
+  for (int64_t i = 0; i < kLayers; ++i) {
+    const std::string p = "model.layers." + std::to_string(i) + ".";
+    if (olmo) {
+      s.erase(p + "input_layernorm.weight");
+      s[p + "self_attn.q_norm.weight"] = {kWidth};
+      s[p + "self_attn.k_norm.weight"] = {kWidth / 2};
+    } else if (!first) {
+      add_norm(s, p + "pre_feedforward_layernorm", false);
+    }
+    if (!first) add_norm(s, p + "post_feedforward_layernorm", false);
+  }
+  return toy;
+}
+
+// As the 350M model: norms behind, a narrower embedding.
+ToyCheckpoint opt(int64_t vocab) {
+  ToyCheckpoint toy{{{"model_type", "opt"},
+                     {"vocab_size", vocab},
+                     {"hidden_size", kWidth},
+                     {"num_hidden_layers", kLayers},
+                     {"num_attention_heads", kHeads},
+                     {"ffn_dim", kHidden},
+                     {"max_position_embeddings", 32},
+                     {"do_layer_norm_before", false},
+                     {"word_embed_proj_dim", 8}},
+                    {}};
+  Shapes& s = toy.shapes;
+  const std::string root = "model.decoder.";
+  s[root + "embed_tokens.weight"] = {vocab, 8};
+  s[root + "embed_positions.weight"] = {34, kWidth};
+  add_linear(s, root + "project_in", kWidth, 8, false);
+  add_linear(s, root + "project_out", 8, kWidth, false);
+  for (int64_t i = 0; i < kLayers; ++i) {
+    const std::string p = root + "layers." + std::to_string(i) + ".";
+    for (const char* norm : {"self_attn_layer_norm", "final_layer_norm"}) add_norm(s, p + norm, true);
+    for (const char* name : {"q_proj", "k_proj", "v_proj", "out_proj"})
+      add_linear(s, p + "self_attn." + name, kWidth, kWidth, true);
+    add_linear(s, p + "fc1", kHidden, kWidth, true);
+    add_linear(s, p + "fc2", kWidth, kHidden, true);
+  }
+  return toy;
+}
+
 ToyCheckpoint gptj(int64_t vocab) {
   ToyCheckpoint toy{{{"model_type", "gptj"},
                      {"vocab_size", vocab},
@@ -217,8 +270,8 @@ ToyCheckpoint gpt2(int64_t vocab) {
 }  // namespace
 
 std::vector<std::string> toy_families() {
-  return {"llama", "mistral",  "qwen2", "qwen3", "mixtral", "qwen3_moe", "phi",
-          "phi3",  "gpt_neox", "gpt2",  "gptj",  "bloom",   "mpt",       "falcon"};
+  return {"llama", "mistral", "qwen2", "qwen3",  "mixtral", "qwen3_moe", "phi",         "phi3",  "gpt_neox", "gpt2",
+          "gptj",  "bloom",   "mpt",   "falcon", "gemma",   "gemma2",    "gemma3_text", "olmo2", "opt"};
 }
 
 ToyCheckpoint toy_checkpoint(const std::string& family, int64_t vocab) {
@@ -227,6 +280,8 @@ ToyCheckpoint toy_checkpoint(const std::string& family, int64_t vocab) {
   if (family == "gpt_neox") return gpt_neox(vocab);
   if (family == "gpt2") return gpt2(vocab);
   if (family == "gptj") return gptj(vocab);
+  if (family == "opt") return opt(vocab);
+  if (family == "olmo2" || family.starts_with("gemma")) return gemma_like(family, vocab);
   if (family == "mpt") return mpt(vocab);
   if (family == "bloom" || family == "falcon") return bloom_like(family, vocab);
   const bool mixtral = family == "mixtral", qwen3_moe = family == "qwen3_moe", qwen3 = family == "qwen3" || qwen3_moe;

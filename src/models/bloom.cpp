@@ -48,7 +48,7 @@ class Bloom : public HubModel {
   void layer(int64_t i, Stream& stream, const Pass& pass) const override {
     const Layer& w = layers_[static_cast<size_t>(i)];
     const Tensor x =
-        residual(stream.x, *w.attention.norm) + attention_block(stream.x, w.attention, *encoding_, i, pass, compute_);
+        residual(stream.x, w.attention.norm) + attention_block(stream.x, w.attention, *encoding_, i, pass, compute_);
     stream.x = residual(x, w.norm) + mlp(x, w.norm, w.mlp, compute_);
   }
 

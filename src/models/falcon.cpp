@@ -118,7 +118,7 @@ class Falcon : public HubModel {
     w.qkv = fused_qkv(p + "self_attention.query_key_value", w.head_dim);
     w.out = linear(p + "self_attention.dense", width_, heads_ * w.head_dim, bias_);
     layer.norm = two_norms_  ? layer_norm(p + "ln_mlp", width_, eps_)
-                 : parallel_ ? *w.norm
+                 : parallel_ ? w.norm
                              : layer_norm(p + "post_attention_layernorm", width_, eps_);
     layer.mlp = {linear(p + "mlp.dense_h_to_4h", hidden_, width_, bias_),
                  linear(p + "mlp.dense_4h_to_h", width_, hidden_, bias_), activation_};

@@ -93,6 +93,9 @@ constexpr const char* kNeutral[] = {"model_type",
                                     "use_flash_attn",
                                     "unsloth_version",
                                     "unsloth_fixed",
+                                    "cache_implementation",
+                                    "transformers.js_config",
+                                    "is_llama_config",
                                     "is_decoder"};
 
 // Of an encoder, or of what is no language model: they may be there, switched off.
@@ -116,7 +119,10 @@ void read_common_keys(JsonReader& config) {
 }
 
 int64_t size_or(JsonReader& config, const std::string& key, int64_t fallback) {
-  return config.is_set(key) ? config.integer(key, 1) : fallback;
+  constexpr int64_t kLargest = int64_t{1} << 30;  // products of two sizes, three of them summed, stay below 2^63
+  const int64_t size = config.is_set(key) ? config.integer(key, 1) : fallback;
+  if (size > kLargest) config.refuse(key, str("an integer up to ", kLargest));
+  return size;
 }
 
 int64_t size_or_either(JsonReader& config, const std::string& key, const std::string& other, int64_t fallback) {

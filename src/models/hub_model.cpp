@@ -9,6 +9,7 @@ namespace longhaul {
 HubModel::HubModel(HubSource& source)
     : Model(Parameters::blank(source.dtype)), compute_(source.compute), files_(&source.files), config_(source.json) {
   read_common_keys(source.config);
+  for (const auto& [name, tensor] : files_->tensors()) stored_elements_ += static_cast<double>(tensor.numel());
 }
 
 void HubModel::finish(HubSource& source, const std::string& family) {
@@ -40,6 +41,13 @@ Json HubModel::config() const {
 }
 
 Tensor HubModel::add(const std::string& name, const std::vector<int64_t>& shape) {
+  double elements = 1;
+  for (int64_t size : shape) elements *= static_cast<double>(size);
+  elements_ += elements;
+  // Tensors may be missing, and are then listed, but a config that asks for far more than there is lies.
+  constexpr double kSlack = 1 << 24;
+  check(elements_ <= 2 * stored_elements_ + kSlack, files_->where(), ": config.json asks for more than ", elements_,
+        " elements (", name, " ", at::IntArrayRef(shape), " among them), found ", stored_elements_);
   return parameters_.add(name, shape, Init::zeros());
 }
 
@@ -92,8 +100,8 @@ Norm HubModel::layer_norm(const std::string& name, int64_t size, double eps, boo
   return {NormKind::layer, add(name + ".weight", {size}), bias ? add(name + ".bias", {size}) : Tensor(), eps};
 }
 
-Norm HubModel::rms_norm(const std::string& name, int64_t size, double eps) {
-  return {NormKind::rms, add(name + ".weight", {size}), {}, eps};
+Norm HubModel::rms_norm(const std::string& name, int64_t size, double eps, double offset) {
+  return {NormKind::rms, add(name + ".weight", {size}), {}, eps, offset};
 }
 
 Tensor HubModel::stack_experts(const std::string& own, const std::vector<std::string>& names,

@@ -49,7 +49,7 @@ class HubModel : public Model {
   // its value, D rows each. With G = H: by head (GPT-NeoX, BLOOM).
   Linear grouped_qkv(const std::string& name, int64_t heads, int64_t kv_heads, int64_t head_dim, int64_t in, bool bias);
   Norm layer_norm(const std::string& name, int64_t size, double eps, bool bias = true);
-  Norm rms_norm(const std::string& name, int64_t size, double eps);
+  Norm rms_norm(const std::string& name, int64_t size, double eps, double offset = 0);
   // `own` [E, ...] of E stored tensors, names[e], of the remaining shape; or of one called as it is, where the file has that.
   // With `parts` > 1, each expert's rows are that many stored tensors: names[e * parts + p].
   Tensor stack_experts(const std::string& own, const std::vector<std::string>& names, const std::vector<int64_t>& shape,
@@ -68,6 +68,7 @@ class HubModel : public Model {
   const TensorFiles* files_;  // null once the model is made
   Json config_;
   int64_t trained_as_read_ = 0;
+  double elements_ = 0, stored_elements_ = 0;  // of the parameters so far, of all files
 };
 
 }  // namespace longhaul

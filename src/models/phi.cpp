@@ -39,7 +39,7 @@ class Phi : public HubModel {
   void layer(int64_t i, Stream& stream, const Pass& pass) const override {
     const Layer& w = layers_[static_cast<size_t>(i)];
     stream.x = stream.x + attention_block(stream.x, w.attention, *encoding_, i, pass, compute_) +
-               mlp(stream.x, *w.attention.norm, w.mlp, compute_);
+               mlp(stream.x, w.attention.norm, w.mlp, compute_);
   }
 
  private:

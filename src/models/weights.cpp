@@ -47,7 +47,7 @@ class Matching {
     std::string name;  // in the files
   };
   std::vector<Pair> pairs;
-  std::string wrong;                  // a line each
+  std::vector<std::string> wrong;
   std::vector<std::string> left_out;  // known not to matter
 
  private:
@@ -56,16 +56,16 @@ class Matching {
     for (const auto& [alias, target] : aliases_)
       if (name.empty() && target == stored.name) name = files.find(alias);
     if (name.empty()) {
-      wrong += longhaul::str("\n  missing ", stored.name, " ", at::IntArrayRef(stored.shape));
+      wrong.push_back(longhaul::str("missing ", stored.name, " ", at::IntArrayRef(stored.shape)));
       return;
     }
     used_.insert(name);
     const TensorView& found = files.tensors().at(name);
     if (found.shape != stored.shape)
-      wrong += longhaul::str("\n  ", name, ": wanted ", at::IntArrayRef(stored.shape), ", found ",
-                             at::IntArrayRef(found.shape));
+      wrong.push_back(longhaul::str(name, ": wanted ", at::IntArrayRef(stored.shape), ", found ",
+                                    at::IntArrayRef(found.shape)));
     else if (!at::isFloatingType(scalar_type_of(found.dtype)))
-      wrong += longhaul::str("\n  ", name, ": wanted floating point, found ", name_of(found.dtype));
+      wrong.push_back(longhaul::str(name, ": wanted floating point, found ", name_of(found.dtype)));
     pairs.push_back({std::move(stored), name});
   }
 
@@ -75,7 +75,7 @@ class Matching {
     if (known)
       left_out.push_back(name);
     else
-      wrong += "\n  unknown " + name;
+      wrong.push_back("unknown " + name);
   }
 
   const std::map<std::string, std::string>& aliases_;
@@ -86,7 +86,7 @@ class Matching {
 
 void read_weights(const Model& model, const TensorFiles& files) {
   const Matching matching(model, files);
-  check(matching.wrong.empty(), files.where(), ": tensors do not fit config.json:", matching.wrong);
+  check(matching.wrong.empty(), files.where(), ": tensors do not fit config.json: ", join(matching.wrong, "; "));
   for (const auto& [stored, name] : matching.pairs) {
     const TensorView& tensor = files.tensors().at(name);
     take_stored(stored, borrow_tensor(tensor));

@@ -47,11 +47,11 @@ Tensor attention_block(const Tensor& x, const AttentionWeights& w, const Encodin
   AttentionCall call;
   call.plan = &pass.plan;
   Tensor qkv;
-  if (encoding.reads_input() || !w.norm) {
-    call.x = w.norm ? normalize(x, *w.norm) : x;
+  if (encoding.reads_input()) {
+    call.x = normalize(x, w.norm);
     qkv = linear(call.x, w.qkv, compute);
   } else {
-    qkv = norm_linear(x, *w.norm, w.qkv, compute);
+    qkv = norm_linear(x, w.norm, w.qkv, compute);
   }
   if (w.clip > 0) qkv = at::clamp(qkv, -w.clip, w.clip);
   const bool late = pass.cache && encoding.moves_with_length();  // keys are kept as they are

@@ -11,7 +11,7 @@
 namespace longhaul {
 
 struct AttentionWeights {
-  std::optional<Norm> norm = Norm{};   // of the input; none: the input as it is (OLMo 2)
+  Norm norm;                           // of the input
   Linear qkv;                          // [(H + 2 G) D, C]: queries of all heads, then keys, then values
   std::optional<Norm> q_norm, k_norm;  // before the rotation: of each head (weight [D]), or of all of them together
                                        // (weight [H D], [G D])

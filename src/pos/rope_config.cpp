@@ -8,12 +8,16 @@ namespace longhaul {
 
 namespace {
 
-constexpr const char* kParameters = "rope_parameters";
+constexpr const char *kParameters = "rope_parameters", *kScaling = "rope_scaling";
 
 // The settings in the new spelling, else in the old one, else none. What a config says twice, the new spelling decides.
-std::optional<JsonReader> settings_of(JsonReader& config) {
-  for (const char* key : {kParameters, "rope_scaling"})
-    if (config.is_set(key)) return config.object(key);
+std::optional<JsonReader> settings_of(JsonReader& config, const RopeFamily& family) {
+  if (config.is_set(kParameters)) {
+    JsonReader settings = config.object(kParameters);
+    if (!family.part.empty() && settings.has(family.part)) return settings.object(family.part);
+    if (family.scaled) return settings;
+  }
+  if (family.scaled && config.is_set(kScaling)) return config.object(kScaling);
   return {};
 }
 
@@ -60,8 +64,8 @@ std::string type_of(std::optional<JsonReader>& settings, const RopeFamily& famil
 }  // namespace
 
 Rope read_rope(JsonReader& config, const RopeFamily& family, int64_t head_dim, int64_t max_positions) {
-  std::optional<JsonReader> settings = settings_of(config);
-  for (const char* other : {kParameters, "rope_scaling"}) config.ignore(other);
+  std::optional<JsonReader> settings = settings_of(config, family);
+  for (const char* other : {kParameters, kScaling}) config.ignore(other);
   Rope rope;
   rope.layout = family.layout;
   rope.anew = family.anew;

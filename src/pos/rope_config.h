@@ -19,6 +19,10 @@ struct RopeFamily {
   std::map<std::string, std::string> types{};  // other names of types (Phi-3: "yarn" means longrope)
   RotaryLayout layout = RotaryLayout::half;
   bool anew = false;  // as Rope
+  // Of families whose layers differ: which part of rope_parameters is meant ({"full_attention": {...}, ...}), where it has
+  // parts, and whether rope_scaling, the old spelling, is for these layers.
+  std::string part{};
+  bool scaled = true;
 };
 
 // Every key is read or the error of an unknown one. Dimensions that turn: int(head_dim * partial).

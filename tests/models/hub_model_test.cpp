@@ -6,6 +6,8 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/sin.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <cstring>
 
@@ -76,9 +78,35 @@ TEST_P(EveryHubModel, EveryMissingUnknownAndMisshapenTensorIsListed) {
   wrong.write(folder_ / "wrong");
   const std::string message = error_of([&] { load_model(folder_ / "wrong"); });
   const bool is_head = contains(first, "embed_out") || contains(first, "lm_head");  // the embedding stands in for it
-  EXPECT_TRUE(is_head || contains(message, "\n  missing " + first)) << message;
-  EXPECT_TRUE(contains(message, "\n  " + last + ": wanted [")) << message;
-  EXPECT_TRUE(contains(message, "\n  unknown zzz.weight")) << message;
+  EXPECT_TRUE(is_head || contains(message, "missing " + first)) << message;
+  EXPECT_TRUE(contains(message, last + ": wanted [")) << message;
+  EXPECT_TRUE(contains(message, "unknown zzz.weight")) << message;
+  EXPECT_EQ(message.find('\n'), std::string::npos);
+}
+
+// Along one direction through all parameters at once.
+TEST_P(EveryHubModel, GradientsAreTheSlopeOfTheLoss) {
+  const auto model = load_model(folder_.path(), at::kDouble);
+  const Tensor tokens = tokens_of(12);
+  auto loss = [&] { return loss_sum(*model, tokens, tokens.roll(1), Sequences::whole({5, 7}), {}); };
+  {
+    at::AutoGradMode on(true);
+    torch::autograd::backward({loss()}, {});
+  }
+  constexpr double kStep = 1e-6;
+  double slope = 0;
+  std::vector<Tensor> direction;
+  for (const Parameter& p : model->parameters().all()) {
+    direction.push_back(at::sin(at::arange(p.tensor.numel(), at::kDouble) * 0.7 + 0.3).view(p.tensor.sizes()));
+    ASSERT_TRUE(p.tensor.grad().defined()) << p.name;
+    slope += (p.tensor.grad() * direction.back()).sum().item<double>();
+  }
+  auto moved = [&](double by) {
+    for (size_t i = 0; i < direction.size(); ++i) Tensor(model->parameters().all()[i].tensor).add_(direction[i], by);
+    return loss().item<double>();
+  };
+  const double ahead = moved(kStep), behind = moved(-2 * kStep);
+  EXPECT_NEAR((ahead - behind) / (2 * kStep) / slope, 1, 1e-5);
 }
 
 TEST_P(EveryHubModel, StateIsWhatACacheHolds) {

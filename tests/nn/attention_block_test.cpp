@@ -40,7 +40,7 @@ Tensor values(int64_t rows, int64_t columns, double phase) {
 
 AttentionWeights weights() {
   AttentionWeights w;
-  w.norm.reset();
+  w.norm.kind = NormKind::none;
   w.qkv = {values((kHeads + 2 * kKvHeads) * kSize, kWidth, 0.2), {}};
   w.out = {values(kWidth, kHeads * kSize, 1.1), {}};
   w.heads = kHeads, w.kv_heads = kKvHeads, w.head_dim = kSize;

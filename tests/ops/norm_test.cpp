@@ -109,6 +109,16 @@ TEST_P(NormTest, Bfloat16RowsHaveFloatStatistics) {
   expect_near(y, reference<double>(x, dy, plain).y, std::ldexp(1, -8));
 }
 
+TEST(Norm, AnOffsetIsPartOfTheWeightAndNoNormIsX) {
+  const Tensor x = randn({5, 8}, at::kDouble, 1), weight = randn({8}, at::kDouble, 2).requires_grad_(true);
+  const Norm shifted{NormKind::rms, weight, {}, 1e-5, 1}, plain{NormKind::rms, weight.detach() + 1, {}, 1e-5};
+  const Tensor y = normalize(x, shifted);
+  EXPECT_TRUE(y.equal(normalize(x, plain)));
+  torch::autograd::backward({y.sum()}, {});
+  EXPECT_LT((weight.grad() - normalize(x, {NormKind::rms, {}, {}, 1e-5}).sum(0)).abs().max().item<double>(), 1e-12);
+  EXPECT_TRUE(normalize(x, {NormKind::none, {}, {}}).equal(x));
+}
+
 INSTANTIATE_TEST_SUITE_P(
     All, NormTest,
     ::testing::Values(NormCase{NormKind::layer, true, true}, NormCase{NormKind::layer, true, false},

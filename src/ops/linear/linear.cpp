@@ -142,6 +142,8 @@ Tensor linear(const Tensor& x, const Linear& layer, ComputeType compute) {
 
 Tensor norm_linear(const Tensor& x, const Norm& norm, const Linear& layer, ComputeType compute) {
   check_norm("norm_linear", x, norm);
+  if (norm.kind == NormKind::none) return linear(x, layer, compute);
+  if (norm.offset != 0) return norm_linear(x, without_offset(norm), layer, compute);
   return apply("norm_linear", x, layer, norm, {Prologue::norm, compute, {}, norm.kind, norm.eps});
 }
 

@@ -80,7 +80,10 @@ void check_norm(const char* op, const Tensor& x, const Norm& norm) {
           ": the norm's weight and bias must be [C] = [", x.size(1), "], got ", Shown{*parameter});
   }
   check(norm.kind == NormKind::layer || !norm.bias.defined(), op, ": an RMS norm has no bias");
+  check(norm.offset == 0 || norm.weight.defined(), op, ": a norm without a weight has no offset of it");
 }
+
+Norm without_offset(const Norm& norm) { return {norm.kind, norm.weight + norm.offset, norm.bias, norm.eps}; }
 
 Tensor normalize_forward_aten(const Tensor& x, const Norm& norm) {
   Tensor y = standardize(x, norm).x;
@@ -133,6 +136,8 @@ NormGradients normalize_backward(const Tensor& dx, const Tensor& grad, const Ten
 
 Tensor normalize(const Tensor& x, const Norm& norm) {
   check_norm("normalize", x, norm);
+  if (norm.kind == NormKind::none) return x;
+  if (norm.offset != 0) return normalize(x, without_offset(norm));
   return NormFunction::apply(x, optional(norm.weight), optional(norm.bias), norm.kind, norm.eps);
 }
 

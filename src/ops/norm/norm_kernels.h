@@ -10,7 +10,10 @@ namespace longhaul {
 // Error unless x is a floating [T, C], C >= 1, and the parameters are [C]; `op` begins the message.
 void check_norm(const char* op, const Tensor& x, const Norm& norm);
 
-// [T, C] in x's dtype.
+// The same norm with its offset inside the weight.
+Norm without_offset(const Norm& norm);
+
+// Below, a norm is layer or rms and has no offset. [T, C] in x's dtype.
 Tensor normalize_forward(const Tensor& x, const Norm& norm);
 
 struct NormGradients {
