@@ -1,10 +1,11 @@
 """Tokenizer speed on a text. (Not named tokenize.py: that would hide Python's own module.)
 
-    python tokenise.py --tokenizer tokenizer.json --text FILE [--threads 1 2]
+    python tokenise.py --tokenizer tokenizer.json|tokenizer.model --text FILE [--threads 1 2]
 
-tokenizer.json must cut text as GPT-2 does (ByteLevel); tiktoken gets the same merges and the same expression, without the
-added tokens and the normal form, which it does not have. `text` is one call on each 1 MB of the text, one after the other
-(neither peer encodes one text on several threads); `documents` is one call on all documents of 4 kB.
+A tokenizer.json is Hugging Face's `tokenizers`' and, when it cuts text as GPT-2 does (ByteLevel), tiktoken's too, which gets the
+same merges and the same expression, without the added tokens and the normal form, which it does not have. A tokenizer.model is
+`sentencepiece`'s. `text` is one call on each 1 MB of the text, one after the other (no peer encodes one text on several
+threads); `documents` is one call on all documents of 4 kB.
 """
 import json
 import os
@@ -28,6 +29,13 @@ def tiktoken_from(path):
     return tiktoken.Encoding("local", pat_str=SPLIT, mergeable_ranks=ranks, special_tokens={})
 
 
+def peers_of(path):
+    if path.endswith(".model"):
+        return ["sentencepiece"]
+    cuts = json.dumps(json.load(open(path)).get("pre_tokenizer"))
+    return ["tiktoken", "tokenizers"] if '"ByteLevel"' in cuts else ["tokenizers"]
+
+
 def run_cell(cell, args):
     text = open(args.text, encoding="utf-8", newline="").read()
     one, threads = cell["shape"]["mode"] == "text", cell["threads"]
@@ -38,6 +46,11 @@ def run_cell(cell, args):
         import tokenizers
         version, tok = f"tokenizers {tokenizers.__version__}", tokenizers.Tokenizer.from_file(args.tokenizer)
         tok_one, tok_all = lambda d: len(tok.encode(d).ids), lambda: sum(len(e.ids) for e in tok.encode_batch_fast(docs))
+    elif cell["peer"] == "sentencepiece":
+        import sentencepiece
+        version, model = f"sentencepiece {sentencepiece.__version__}", sentencepiece.SentencePieceProcessor(args.tokenizer)
+        tok_one = lambda d: len(model.encode(d))
+        tok_all = lambda: sum(map(len, model.encode(docs, num_threads=threads)))
     else:
         import tiktoken
         version, enc = f"tiktoken {tiktoken.__version__}", tiktoken_from(args.tokenizer)
@@ -55,7 +68,7 @@ def main():
     p.add_argument("--tokenizer", required=True, type=os.path.abspath)
     p.add_argument("--text", required=True, type=os.path.abspath)
     args = p.parse_args()
-    cells = [dict(bench="tokenize", peer=peer, shape=dict(mode=mode)) for peer in ("tiktoken", "tokenizers")
+    cells = [dict(bench="tokenize", peer=peer, shape=dict(mode=mode)) for peer in peers_of(args.tokenizer)
              for mode in ("text", "documents")]
     drive(__file__, args, cells, run_cell)
 

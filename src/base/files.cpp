@@ -158,6 +158,11 @@ std::string path_join(const std::string& a, const std::string& b) { return (fs::
 
 std::string file_name(const std::string& path) { return fs::path(path).filename().string(); }
 
+std::string folder_of(const std::string& path) {
+  std::string folder = fs::path(path).parent_path().string();
+  return folder.empty() ? "." : folder;
+}
+
 std::shared_ptr<const MappedFile> MappedFile::open(const std::string& path) {
   size_t size = 0;
   Descriptor file(open_regular(path, size));

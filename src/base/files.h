@@ -28,6 +28,7 @@ int64_t file_size(const std::string& path);
 std::vector<std::string> list_files(const std::string& path);
 std::string path_join(const std::string& a, const std::string& b);
 std::string file_name(const std::string& path);
+std::string folder_of(const std::string& path);  // "." for a bare name
 
 // A read-only map of a whole file; the bytes live as long as any copy of the pointer. An empty file maps to an empty span.
 class MappedFile {

@@ -62,7 +62,8 @@ Json measure_tokenize(const Json& cell) {
 
 BenchCells options(CLI::App& app) {
   auto bench = std::make_shared<TokenizeBench>();
-  app.add_option("--tokenizer", bench->tokenizer, "bytes, a tokenizer.json, or a folder that holds one")->required();
+  app.add_option("--tokenizer", bench->tokenizer, "bytes, a tokenizer.json or .model, or a folder that holds one")
+      ->required();
   app.add_option("--text", bench->text, "a file of text")->required()->check(CLI::ExistingFile);
   return [bench] {
     std::vector<Json> cells;

@@ -139,7 +139,7 @@ CLI::App* add_pack(CLI::App& app, DataFlags& flags) {
                    "files or folders of text, .jsonl and .parquet, also .gz: see `longhaul list corpora`")
       ->required();
   pack->add_option("--out", options.output, "folder to make; must not exist")->required();
-  pack->add_option("--tokenizer", options.tokenizer, "bytes, a tokenizer.json, or a folder that holds one")
+  pack->add_option("--tokenizer", options.tokenizer, "bytes, a tokenizer.json or .model, or a folder that holds one")
       ->capture_default_str();
   pack->add_option("--field", options.field, "field of a record (JSONL, Parquet) that holds the text")
       ->capture_default_str();

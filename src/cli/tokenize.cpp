@@ -71,7 +71,8 @@ int tokenize(const TokenizeFlags& flags) {
 
 LH_REGISTER(Commands, "tokenize", "ids of the text on standard input, or the text of ids", [](CLI::App& app) {
   auto flags = std::make_shared<TokenizeFlags>();
-  app.add_option("tokenizer", flags->tokenizer, "bytes, a tokenizer.json, or a folder that holds one")->required();
+  app.add_option("tokenizer", flags->tokenizer, "bytes, a tokenizer.json or .model, or a folder that holds one")
+      ->required();
   CLI::Option* decode = app.add_flag("--decode", flags->decode, "read ids, write their text");
   app.add_flag("--count", flags->count, "only say how many ids")->excludes(decode);
   app.add_flag("--special", flags->special,

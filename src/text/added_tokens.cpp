@@ -12,42 +12,16 @@ namespace {
 
 unsigned char byte_at(std::string_view text, size_t i) { return static_cast<unsigned char>(text[i]); }
 
-// Where the last character of text[0, end) begins; end > 0.
-size_t last_character(std::string_view text, size_t end) {
-  size_t at = end - 1;
-  while (at > 0 && (byte_at(text, at) & 0xC0) == 0x80) --at;
-  return at;
-}
-
 uint32_t code_point_at(std::string_view text, size_t at) {
   const char* p = text.data() + at;
   return next_code_point(p);
 }
 
-bool is_space(uint32_t code) { return class_of_code_point(code) == CharacterClass::kSpace; }
-
 bool stands_alone(std::string_view text, size_t start, size_t end) {
-  bool word_before = start > 0 && is_word_character(code_point_at(text, last_character(text, start)));
+  bool word_before =
+      start > 0 && is_word_character(code_point_at(text, start_of_last_character(text.substr(0, start))));
   bool word_behind = end < text.size() && is_word_character(code_point_at(text, end));
   return !word_before && !word_behind;
-}
-
-size_t spaces_before(std::string_view text, size_t start) {
-  while (start > 0) {
-    size_t at = last_character(text, start);
-    if (!is_space(code_point_at(text, at))) break;
-    start = at;
-  }
-  return start;
-}
-
-size_t spaces_behind(std::string_view text, size_t end) {
-  while (end < text.size()) {
-    const char* p = text.data() + end;
-    if (!is_space(next_code_point(p))) break;
-    end = static_cast<size_t>(p - text.data());
-  }
-  return end;
 }
 
 }  // namespace
@@ -101,8 +75,8 @@ void AddedTokenFinder::split(std::string_view text, bool with_special, std::vect
     at = end;
     if (token->special && !with_special) continue;
     if (token->single_word && !stands_alone(text, start, end)) continue;
-    if (token->lstrip) start = std::max(spaces_before(text, start), done);
-    if (token->rstrip) end = spaces_behind(text, end);
+    if (token->lstrip) start = std::max(start - length_of_spaces_at_end(text.substr(0, start)), done);
+    if (token->rstrip) end += length_of_spaces(text.substr(end));
     if (done < start) parts.push_back({text.substr(done, start - done), nullptr});
     parts.push_back({text.substr(start, end - start), token});
     done = end;
@@ -114,7 +88,7 @@ bool AddedTokenFinder::respects_cuts() const {
   return std::all_of(tokens_.begin(), tokens_.end(), [&](const AddedToken& token) {
     if (token.rstrip || (token.single_word && token.content[0] == ' ')) return false;
     for (size_t i = 1; i < token.content.size(); ++i) {
-      size_t before = last_character(token.content, i);
+      size_t before = start_of_last_character(std::string_view(token.content).substr(0, i));
       if (token.content[i] == ' ' && !is_space(code_point_at(token.content, before))) return false;
     }
     return true;

@@ -22,10 +22,9 @@ MergeTable::MergeTable(const std::vector<Merge>& merges) {
   slots_.resize(size_t{1} << bits);
   mask_ = slots_.size() - 1;
   shift_ = 64 - bits;
-  for (size_t rank = 0; rank < merges.size(); ++rank) {
-    const Merge& merge = merges[rank];
+  for (const Merge& merge : merges) {
     uint64_t pair = uint64_t{merge.left} << 32 | merge.right;
-    slots_[index_of(pair)] = {pair, static_cast<uint32_t>(rank), merge.merged};
+    slots_[index_of(pair)] = {pair, merge.rank, merge.merged};
   }
 }
 
@@ -74,23 +73,25 @@ BytePairEncoder::BytePairEncoder(const BytePairVocabulary& vocabulary)
 }
 
 void BytePairEncoder::merge(std::string_view piece, std::vector<int64_t>& ids) const {
-  if (piece.size() <= kShortPiece) {
-    merge_short(piece, ids);
-  } else {
-    merge_long(piece, ids);
-  }
+  uint32_t few[kShortPiece];
+  std::vector<uint32_t> many(piece.size() <= kShortPiece ? 0 : piece.size());
+  std::span<uint32_t> symbols(many.empty() ? few : many.data(), piece.size());
+  for (size_t i = 0; i < piece.size(); ++i) symbols[i] = byte_ids_[static_cast<unsigned char>(piece[i])];
+  merge_symbols(merges_, symbols, ids);
 }
 
-void BytePairEncoder::merge_short(std::string_view piece, std::vector<int64_t>& ids) const {
+namespace {
+
+// The definition, in place, over arrays that fit the first cache.
+void merge_short(const MergeTable& merges, std::span<uint32_t> symbols, std::vector<int64_t>& ids) {
   constexpr uint32_t kNone = MergeTable::kNone;
-  uint32_t symbols[kShortPiece], ranks[kShortPiece], merged[kShortPiece];  // [i]: of the pair (i, i + 1)
-  size_t count = piece.size();
+  uint32_t ranks[kShortPiece], merged[kShortPiece];  // [i]: of the pair (i, i + 1)
+  size_t count = symbols.size();
   auto look_up = [&](size_t i) {
-    const MergeTable::Slot& slot = merges_.find(symbols[i], symbols[i + 1]);
+    const MergeTable::Slot& slot = merges.find(symbols[i], symbols[i + 1]);
     ranks[i] = slot.rank;
     merged[i] = slot.merged;
   };
-  for (size_t i = 0; i < count; ++i) symbols[i] = byte_ids_[static_cast<unsigned char>(piece[i])];
   for (size_t i = 0; i + 1 < count; ++i) look_up(i);
   while (count > 1) {
     size_t best = 0;
@@ -108,10 +109,8 @@ void BytePairEncoder::merge_short(std::string_view piece, std::vector<int64_t>& 
     if (best + 1 < count) look_up(best);
     if (best > 0) look_up(best - 1);
   }
-  ids.insert(ids.end(), symbols, symbols + count);
+  ids.insert(ids.end(), symbols.begin(), symbols.begin() + static_cast<int64_t>(count));
 }
-
-namespace {
 
 // A symbol of a long piece, in a list: what was merged into its left neighbour is gone (id == kNone).
 struct Symbol {
@@ -127,21 +126,18 @@ struct Candidate {
   bool operator>(const Candidate& other) const { return rank != other.rank ? rank > other.rank : at > other.at; }
 };
 
-}  // namespace
-
-void BytePairEncoder::merge_long(std::string_view piece, std::vector<int64_t>& ids) const {
+void merge_long(const MergeTable& merges, std::span<const uint32_t> list, std::vector<int64_t>& ids) {
   constexpr uint32_t kNone = MergeTable::kNone;
-  auto count = static_cast<int64_t>(piece.size());
-  std::vector<Symbol> symbols(piece.size());
+  auto count = static_cast<int64_t>(list.size());
+  std::vector<Symbol> symbols(list.size());
   for (int64_t i = 0; i < count; ++i) {
-    auto byte = static_cast<unsigned char>(piece[static_cast<size_t>(i)]);
-    symbols[static_cast<size_t>(i)] = {byte_ids_[byte], i - 1, i + 1 < count ? i + 1 : -1};
+    symbols[static_cast<size_t>(i)] = {list[static_cast<size_t>(i)], i - 1, i + 1 < count ? i + 1 : -1};
   }
   auto symbol = [&](int64_t i) -> Symbol& { return symbols[static_cast<size_t>(i)]; };
   std::vector<Candidate> first;
   auto candidate = [&](int64_t at) -> Candidate {
     uint32_t left = symbol(at).id, right = symbol(symbol(at).after).id;
-    const MergeTable::Slot& slot = merges_.find(left, right);
+    const MergeTable::Slot& slot = merges.find(left, right);
     return {slot.rank, at, left, right, slot.merged};
   };
   for (int64_t i = 0; i + 1 < count; ++i) {
@@ -166,6 +162,16 @@ void BytePairEncoder::merge_long(std::string_view piece, std::vector<int64_t>& i
     }
   }
   for (int64_t i = 0; i >= 0; i = symbol(i).after) ids.push_back(symbol(i).id);
+}
+
+}  // namespace
+
+void merge_symbols(const MergeTable& merges, std::span<uint32_t> symbols, std::vector<int64_t>& ids) {
+  if (symbols.size() <= kShortPiece) {
+    merge_short(merges, symbols, ids);
+  } else {
+    merge_long(merges, symbols, ids);
+  }
 }
 
 }  // namespace longhaul

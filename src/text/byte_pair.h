@@ -1,10 +1,12 @@
-// Byte pair encoding (Sennrich et al., arXiv 1508.07909) over bytes, as GPT-2 does it: of all neighbours in a piece that
-// the table lists, the pair of the lowest rank becomes one symbol, the leftmost first; again until none is listed.
+// Byte pair encoding (Sennrich et al., arXiv 1508.07909): of all neighbours in a piece that the table lists, the pair of the
+// lowest rank becomes one symbol, the leftmost first; again until none is listed. Here over bytes, as GPT-2 does it; over
+// characters in character_pair.h.
 #pragma once
 #include <array>
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -13,7 +15,8 @@
 namespace longhaul {
 
 struct Merge {
-  uint32_t left, right, merged;  // ids; a merge's place in the list is its rank
+  uint32_t left, right, merged;  // ids
+  uint32_t rank;                 // several merges may share one: then the leftmost pair of theirs comes first
 };
 
 // Open addressing over pairs of ids. Of equal pairs the last one listed counts.
@@ -39,6 +42,9 @@ class MergeTable {
   uint64_t mask_;
   int shift_;
 };
+
+// Appends what the merges make of these symbols, which are overwritten. O(n log n).
+void merge_symbols(const MergeTable& merges, std::span<uint32_t> symbols, std::vector<int64_t>& ids);
 
 // Whole pieces that are one token, by their bytes.
 class WordTable {
@@ -89,9 +95,33 @@ class WordTable {
   size_t longest_ = 0;
 };
 
+// The token that stands for each byte in vocabularies over characters ("<0x0A>"); kNone where there is none.
+using ByteTokens = std::array<uint32_t, 256>;
+inline ByteTokens no_tokens() {
+  ByteTokens none;
+  none.fill(MergeTable::kNone);
+  return none;
+}
+// Appends the tokens of these bytes; false, and nothing is appended, when one has none.
+template <class Id>
+bool append_byte_tokens(const ByteTokens& tokens, std::string_view bytes, std::vector<Id>& ids) {
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    uint32_t token = tokens[static_cast<unsigned char>(bytes[i])];
+    if (token == MergeTable::kNone) {
+      ids.resize(ids.size() - i);
+      return false;
+    }
+    ids.push_back(token);
+  }
+  return true;
+}
+
+// Bytes of a token whose merges have to be found, which takes time that grows with their square: no real one is half as long.
+inline constexpr size_t kLongestToken = 1024;
+
 struct BytePairVocabulary {
-  std::array<uint32_t, 256> byte_ids;                   // MergeTable::kNone for bytes that UTF-8 never holds
-  std::vector<Merge> merges;                            // by rank
+  std::array<uint32_t, 256> byte_ids;  // MergeTable::kNone for bytes that UTF-8 never holds
+  std::vector<Merge> merges;
   std::vector<std::pair<std::string, uint32_t>> words;  // every token's bytes
   bool ignore_merges = false;  // a piece that is a token is that token, whatever the merges would make of it (Llama-3)
 };
@@ -112,8 +142,6 @@ class BytePairEncoder {
 
  private:
   void merge(std::string_view piece, std::vector<int64_t>& ids) const;
-  void merge_short(std::string_view piece, std::vector<int64_t>& ids) const;
-  void merge_long(std::string_view piece, std::vector<int64_t>& ids) const;
   std::array<uint32_t, 256> byte_ids_;
   MergeTable merges_;
   WordTable words_;

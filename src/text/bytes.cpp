@@ -8,6 +8,18 @@ namespace {
 
 constexpr int64_t kEndOfText = 256;
 
+class BytesDecoding : public Decoding {
+ public:
+  void push(int64_t id, std::string& bytes) override {
+    check(id >= 0 && id <= kEndOfText, "bytes: ids must be in [0, 257), got ", id, " at position ", position_);
+    if (id != kEndOfText) bytes.push_back(static_cast<char>(id));
+    ++position_;
+  }
+
+ private:
+  int64_t position_ = 0;
+};
+
 class BytesTokenizer : public Tokenizer {
  public:
   int64_t vocab_size() const override { return kEndOfText + 1; }
@@ -19,15 +31,7 @@ class BytesTokenizer : public Tokenizer {
     for (size_t i = 0; i < text.size(); ++i) ids[start + i] = static_cast<unsigned char>(text[i]);
   }
 
-  std::string decode(const std::vector<int64_t>& ids) const override {
-    std::string text;
-    text.reserve(ids.size());
-    for (size_t i = 0; i < ids.size(); ++i) {
-      check(ids[i] >= 0 && ids[i] <= kEndOfText, "bytes: ids must be in [0, 257), got ", ids[i], " at position ", i);
-      if (ids[i] != kEndOfText) text.push_back(static_cast<char>(ids[i]));
-    }
-    return text;
-  }
+  std::unique_ptr<Decoding> start_decoding(bool) const override { return std::make_unique<BytesDecoding>(); }
 
   size_t safe_cut(std::string_view, size_t from) const override { return from; }
 

@@ -1,72 +1,149 @@
-// Cuts text into the pieces that byte pair encoding works on: steps one after the other, each cutting what the one before made.
+// Cuts text into the pieces that a model works on: steps one after the other, each working on what the one before made. The
+// pre_tokenizer of a tokenizer.json, by the rules of Hugging Face's `tokenizers`.
 #pragma once
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/json.h"
 #include "text/pattern.h"
 #include "text/scanners.h"
 
 namespace longhaul {
 
-struct SplitStep {
-  std::string expression;
-  Scanner scanner = nullptr;                   // when one is known; it leaves nothing between its pieces
-  std::optional<Pattern> pattern;              // otherwise
-  bool keep_matches = true, keep_rest = true;  // what becomes a piece
+// What becomes of the matches of a step, and of what is between them.
+enum class SplitBehavior {
+  kIsolated,            // each a piece of its own
+  kRemoved,             // what is between matches is a piece each
+  kMergedWithPrevious,  // a match is the end of the piece before it
+  kMergedWithNext,      // a match is the beginning of the piece behind it
+  kContiguous,          // matches in a row are one piece
 };
 
-struct Pretokenizer {
-  std::vector<SplitStep> steps;
-  bool add_prefix_space = false;  // a text gets a space in front unless it begins with one
+// The first match at or behind `from`; start == npos when there is none. The text must be UTF-8.
+using Matcher = Pattern::Match (*)(std::string_view text, size_t from);
 
-  bool needs_scratch() const {
-    for (const SplitStep& step : steps) {
-      if (!step.scanner) return true;
-    }
-    return false;
-  }
+struct PretokenizerStep {
+  std::string meaning;  // its settings, written the same way whatever the file left out
+  // First the text is changed: `space`, when not empty, replaces every ' '; `prefix` comes in front unless it is there, of
+  // every piece or of the one that begins the text.
+  enum class Prefix { kNever, kFirst, kAlways };
+  std::string space, prefix;
+  Prefix scheme = Prefix::kNever;
+  // Then it is cut, by the first of these that is set.
+  Scanner scanner = nullptr;  // a known expression whose matches leave nothing between them, isolated
+  Matcher matcher = nullptr;
+  std::string literal;  // a match is this text
+  std::optional<Pattern> pattern;
+  SplitBehavior behavior = SplitBehavior::kIsolated;
+  bool invert = false;  // what is between matches counts as a match, and the matches as what is between
 
-  // Calls sink(piece, readable) for every piece, in order; `readable` bytes may be read from piece.data() on. `scratch` may
-  // be null unless needs_scratch(). The text must be UTF-8.
+  bool changes_text() const { return !space.empty() || scheme != Prefix::kNever; }
+  bool cuts() const { return scanner || matcher || !literal.empty() || pattern; }
+  std::string changed(std::string_view text, bool first) const;
+  Pattern::Match find(std::string_view text, size_t from, Pattern::Scratch* scratch) const;
+};
+
+class Pretokenizer {
+ public:
+  Pretokenizer() = default;  // one piece
+  // Error, naming the piece, when it is broken or not supported.
+  Pretokenizer(const Json& piece, const std::string& where);
+
+  bool byte_level() const { return byte_level_; }  // the model's tokens are spelled-out bytes (byte_alphabet.h)
+  bool needs_scratch() const;
+  // True when a piece ends before every ' ' that stands behind something that is no space, and the pieces behind it are what they
+  // would be in a text that begins there.
+  bool cuts_before_spaces() const { return steps_.size() == 1 && steps_[0].scanner && steps_[0].space.empty(); }
+  std::string meaning() const { return meaning_; }
+
+  // Calls sink(piece, readable) for every piece, in order; `readable` bytes may be read from piece.data() on. `first`: the text
+  // begins a whole text. `scratch` may be null unless needs_scratch(). The text must be UTF-8.
   template <class Sink>
-  void split(std::string_view text, Pattern::Scratch* scratch, const Sink& sink) const {
-    if (text.empty()) return;
-    std::string prefixed;
-    if (add_prefix_space && text[0] != ' ') text = prefixed = " " + std::string(text);
-    const char* end = text.data() + text.size();
-    split_from(0, text, scratch, [&](std::string_view piece) { sink(piece, static_cast<size_t>(end - piece.data())); });
+  void split(std::string_view text, bool first, Pattern::Scratch* scratch, const Sink& sink) const {
+    if (!text.empty()) split_from(0, text, text.data() + text.size(), first, scratch, sink);
   }
 
  private:
+  void add_step(const Json& piece, const std::string& where);
+
   template <class Sink>
-  void split_from(size_t step, std::string_view text, Pattern::Scratch* scratch, const Sink& sink) const {
-    if (step == steps.size()) return sink(text);
-    auto next = [&](std::string_view piece) { split_from(step + 1, piece, scratch, sink); };
-    if (Scanner scanner = steps[step].scanner) {
-      for (const char *at = text.data(), *end = at + text.size(); at < end;) {
-        const char* stop = scanner(at, end);
-        next({at, static_cast<size_t>(stop - at)});
-        at = stop;
+  void split_from(size_t number, std::string_view text, const char* end, bool first, Pattern::Scratch* scratch,
+                  const Sink& sink) const {
+    if (number == steps_.size()) return sink(text, static_cast<size_t>(end - text.data()));
+    const PretokenizerStep& step = steps_[number];
+    if (!step.changes_text()) return cut(number, text, end, first, scratch, sink);
+    std::string changed = step.changed(text, first);
+    cut(number, changed, changed.data() + changed.size(), first, scratch, sink);
+  }
+
+  template <class Sink>
+  void cut(size_t number, std::string_view text, const char* end, bool first, Pattern::Scratch* scratch,
+           const Sink& sink) const {
+    const PretokenizerStep& step = steps_[number];
+    const char* start = text.data();
+    auto next = [&](std::string_view piece) {
+      split_from(number + 1, piece, end, first && piece.data() == start, scratch, sink);
+    };
+    if (step.scanner) {
+      for (const char *at = start, *stop = start + text.size(); at < stop;) {
+        const char* behind = step.scanner(at, stop);
+        next({at, static_cast<size_t>(behind - at)});
+        at = behind;
       }
+    } else if (step.cuts()) {
+      cut_at_matches(step, text, scratch, next);
     } else {
-      split_by_pattern(steps[step], text, *scratch, next);
+      next(text);
     }
   }
 
+  // Every match and everything between two is a stretch; the behaviour says which stretches stand together.
   template <class Next>
-  static void split_by_pattern(const SplitStep& step, std::string_view text, Pattern::Scratch& scratch,
-                               const Next& next) {
+  static void cut_at_matches(const PretokenizerStep& step, std::string_view text, Pattern::Scratch* scratch,
+                             const Next& next) {
+    Joiner<Next> joiner{step.behavior, text, next};
     for (size_t done = 0; done < text.size();) {
-      auto [start, end] = step.pattern->find(text, done, scratch);
+      auto [start, end] = step.find(text, done, scratch);
       if (start == std::string_view::npos) start = end = text.size();
-      if (step.keep_rest && done < start) next(text.substr(done, start - done));
-      if (step.keep_matches && start < end) next(text.substr(start, end - start));
+      if (done < start) joiner.add(done, start, step.invert);
+      if (start < end) joiner.add(start, end, !step.invert);
       done = end;
     }
+    joiner.flush();
   }
+
+  template <class Next>
+  struct Joiner {
+    SplitBehavior behavior;
+    std::string_view text;
+    const Next& next;
+    size_t start = 0, end = 0;  // a piece that may still grow; none when they are equal
+    bool after_match = false;
+
+    void add(size_t from, size_t to, bool match) {
+      if (behavior == SplitBehavior::kRemoved && match) return;
+      bool joins = behavior == SplitBehavior::kContiguous           ? match == after_match
+                   : behavior == SplitBehavior::kMergedWithPrevious ? match && !after_match
+                   : behavior == SplitBehavior::kMergedWithNext     ? !match && after_match
+                                                                    : false;
+      if (!joins) flush();
+      if (start == end) start = from;
+      end = to;
+      after_match = match;
+    }
+    void flush() {
+      if (start < end) next(text.substr(start, end - start));
+      start = end;
+    }
+  };
+
+  std::vector<PretokenizerStep> steps_;
+  std::string meaning_;
+  bool byte_level_ = false;
 };
 
 }  // namespace longhaul

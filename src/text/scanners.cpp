@@ -71,9 +71,9 @@ const char* spaces_or_lines(const char* at, const char* end) {
   return spaces(at, end);
 }
 
-const char* punctuation(const char* at, const char* end) {
+const char* punctuation(const char* at, const char* end, bool with_slashes = false) {
   at = skip(CharacterClass::kOther, at, end);
-  while (at < end && is_line_end(*at)) ++at;
+  while (at < end && (is_line_end(*at) || (with_slashes && *at == '/'))) ++at;
   return at;
 }
 
@@ -101,12 +101,65 @@ const char* scan_llama3(const char* at, const char* end) {
   return spaces_or_lines(at, end);
 }
 
+struct Capitals {
+  const char* end;
+  const char* last_either;  // the end of the last character that may be in lower case too; nullptr: there is none
+};
+
+// [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*
+Capitals capitals(const char* at, const char* end) {
+  Capitals run{at, nullptr};
+  while (run.end < end) {
+    const char* next = run.end;
+    LetterCase letter = case_of_code_point(next_code_point(next));
+    if (letter != LetterCase::kUpper && letter != LetterCase::kEither) break;
+    run.end = next;
+    if (letter == LetterCase::kEither) run.last_either = next;
+  }
+  return run;
+}
+
+// [\p{Ll}\p{Lm}\p{Lo}\p{M}]*
+const char* lower_case(const char* at, const char* end) {
+  while (at < end) {
+    const char* next = at;
+    LetterCase letter = case_of_code_point(next_code_point(next));
+    if (letter != LetterCase::kLower && letter != LetterCase::kEither) break;
+    at = next;
+  }
+  return at;
+}
+
+// [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+ : its end, or nullptr. Where nothing in lower case follows the
+// capitals, they give back what is behind the last one that may be in lower case.
+const char* word(const Capitals& run, const char* end) {
+  const char* stop = lower_case(run.end, end);
+  return stop > run.end ? stop : run.last_either;
+}
+
+const char* scan_tekken(const char* at, const char* end) {
+  const char* next = at;
+  CharacterClass first = next_class(next);
+  const Capitals bare = capitals(at, end);
+  const bool may_lead = first != CharacterClass::kLetter && first != CharacterClass::kNumber && !is_line_end(*at);
+  const Capitals led = may_lead ? capitals(next, end) : bare;
+  if (const char* stop = word(led, end)) return stop;
+  if (const char* stop = word(bare, end)) return stop;
+  if (led.end > (may_lead ? next : at)) return led.end;
+  if (first == CharacterClass::kNumber) return next;
+  if (first == CharacterClass::kOther) return punctuation(next, end, true);
+  const char* second = next;
+  bool sign_behind = *at == ' ' && next < end && next_class(second) == CharacterClass::kOther;
+  return sign_behind ? punctuation(second, end, true) : spaces_or_lines(at, end);
+}
+
 }  // namespace
 
 Scanner scanner_for(std::string_view pattern) {
   if (pattern == kGpt2Pattern) return scan_gpt2;
   if (pattern == kLlama3Pattern) return scan_llama3<3>;
   if (pattern == kQwen2Pattern) return scan_llama3<1>;
+  if (pattern == kTekkenPattern) return scan_tekken;
   return nullptr;
 }
 

@@ -17,8 +17,13 @@ inline constexpr std::string_view kLlama3Pattern =
 // Qwen2: the same, with one digit.
 inline constexpr std::string_view kQwen2Pattern =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+// Tekken (Mistral): words are cut before a capital, and marks are letters.
+inline constexpr std::string_view kTekkenPattern =
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|)"
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|)"
+    R"(\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
-// The scanner of one of these three, spelled exactly so; nullptr for any other expression. None of them looks back,
+// The scanner of one of these, spelled exactly so; nullptr for any other expression. None of them looks back,
 // or ever makes a piece in which a ' ' stands behind something that is no space.
 Scanner scanner_for(std::string_view pattern);
 

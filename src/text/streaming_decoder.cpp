@@ -5,20 +5,29 @@
 namespace longhaul {
 
 std::string StreamingDecoder::push(int64_t id) {
-  std::string bytes = held_back_ + tokenizer_.decode({id});
-  size_t whole = 0;
-  while (whole < bytes.size()) {
-    Utf8Step step = utf8_step(std::string_view(bytes).substr(whole));
-    if (step.kind == Utf8Step::kCut) break;
-    whole += step.length;
-  }
-  held_back_ = bytes.substr(whole);
-  return to_utf8(std::string_view(bytes).substr(0, whole));
+  if (!decoding_) decoding_ = tokenizer_->start_decoding(false);
+  decoding_->push(id, held_back_);
+  return whole_characters();
 }
 
 std::string StreamingDecoder::finish() {
+  if (decoding_) decoding_->finish(held_back_);
+  decoding_.reset();
   std::string text = to_utf8(held_back_);
   held_back_.clear();
+  return text;
+}
+
+// Takes them from what is held back.
+std::string StreamingDecoder::whole_characters() {
+  size_t whole = 0;
+  while (whole < held_back_.size()) {
+    Utf8Step step = utf8_step(std::string_view(held_back_).substr(whole));
+    if (step.kind == Utf8Step::kCut) break;
+    whole += step.length;
+  }
+  std::string text = to_utf8(std::string_view(held_back_).substr(0, whole));
+  held_back_.erase(0, whole);
   return text;
 }
 

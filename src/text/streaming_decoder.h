@@ -1,6 +1,7 @@
 // Ids to text one at a time, for people who watch: what comes out is always whole characters.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "text/tokenizer.h"
@@ -8,16 +9,19 @@
 namespace longhaul {
 
 // Everything returned, joined, is to_utf8(tokenizer.decode(all ids)): a character that is cut between tokens is held back
-// until it is whole; bytes that can no longer become one are U+FFFD at once. Special tokens give nothing.
+// until it is whole, and so is what a later token may still change (a run of SentencePiece's byte tokens); bytes that can no
+// longer become a character are U+FFFD at once. Special tokens give nothing.
 class StreamingDecoder {
  public:
-  explicit StreamingDecoder(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}  // which must live longer
+  explicit StreamingDecoder(const Tokenizer& tokenizer) : tokenizer_(&tokenizer) {}  // which must live longer
   std::string push(int64_t id);  // text that is now certain, possibly ""; Error on an id outside the vocabulary
   std::string finish();          // U+FFFD when the ids ended inside a character, else ""; then a new text may begin
 
  private:
-  const Tokenizer& tokenizer_;
-  std::string held_back_;  // at most 3 bytes between calls
+  std::string whole_characters();
+  const Tokenizer* tokenizer_;
+  std::unique_ptr<Decoding> decoding_;  // null between texts
+  std::string held_back_;               // at most 3 bytes between calls
 };
 
 }  // namespace longhaul

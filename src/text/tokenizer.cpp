@@ -1,9 +1,7 @@
 #include "text/tokenizer.h"
 
-#include "base/error.h"
 #include "base/files.h"
 #include "base/strings.h"
-#include "text/byte_pair_tokenizer.h"
 
 namespace longhaul {
 
@@ -12,11 +10,19 @@ Registry<TokenizerFactory>& Tokenizers() {
   return registry;
 }
 
+std::string Tokenizer::decode_all(const std::vector<int64_t>& ids, bool with_special) const {
+  std::string bytes;
+  std::unique_ptr<Decoding> decoding = start_decoding(with_special);
+  for (int64_t id : ids) decoding->push(id, bytes);
+  decoding->finish(bytes);
+  return bytes;
+}
+
 std::unique_ptr<Tokenizer> make_tokenizer(const std::string& spec) {
   std::string name = spec.substr(0, spec.find(':'));
   if (!Tokenizers().has(name)) {
     bool is_path = exists(spec) || spec.find('/') != std::string::npos || spec.ends_with(".json");
-    if (is_path) return std::make_unique<BytePairTokenizer>(read_tokenizer_file(spec), spec);
+    if (is_path) return make_tokenizer_of_file(spec);
   }
   check(Tokenizers().has(name), "unknown tokenizer '", spec, "'", did_you_mean(name, Tokenizers().names()), ": wanted ",
         join(Tokenizers().names(), ", "), ", a tokenizer.json or a folder that holds one");

@@ -77,6 +77,24 @@ CharacterClass class_of_code_point(uint32_t code) {
   }
 }
 
+LetterCase case_of_code_point(uint32_t code) {
+  if (code < 0x80) {
+    if (kAsciiClasses[code] != L) return LetterCase::kNone;
+    return code >= 'a' ? LetterCase::kLower : LetterCase::kUpper;
+  }
+  switch (utf8proc_category(static_cast<utf8proc_int32_t>(code))) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LT: return LetterCase::kUpper;
+    case UTF8PROC_CATEGORY_LL: return LetterCase::kLower;
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO:
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_MC:
+    case UTF8PROC_CATEGORY_ME: return LetterCase::kEither;
+    default: return LetterCase::kNone;
+  }
+}
+
 bool is_word_character(uint32_t code) {
   switch (utf8proc_category(static_cast<utf8proc_int32_t>(code))) {
     case UTF8PROC_CATEGORY_LU:
@@ -95,6 +113,66 @@ bool is_word_character(uint32_t code) {
              (code >= 0x1F130 && code <= 0x1F149) || (code >= 0x1F150 && code <= 0x1F169) ||
              (code >= 0x1F170 && code <= 0x1F189);
   }
+}
+
+bool is_punctuation(uint32_t code) {
+  if (code < 0x80) return code > ' ' && code < 0x7F && kAsciiClasses[code] == O;
+  int category = utf8proc_category(static_cast<utf8proc_int32_t>(code));
+  return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
+}
+
+bool is_control(uint32_t code) {
+  int category = utf8proc_category(static_cast<utf8proc_int32_t>(code));
+  return category == UTF8PROC_CATEGORY_CC || category == UTF8PROC_CATEGORY_CF || category == UTF8PROC_CATEGORY_CO;
+}
+
+bool is_mark(uint32_t code) {
+  int category = utf8proc_category(static_cast<utf8proc_int32_t>(code));
+  return category >= UTF8PROC_CATEGORY_MN && category <= UTF8PROC_CATEGORY_ME;
+}
+
+bool is_nonspacing_mark(uint32_t code) {
+  return utf8proc_category(static_cast<utf8proc_int32_t>(code)) == UTF8PROC_CATEGORY_MN;
+}
+
+uint32_t lowercase_of(uint32_t code) {
+  return static_cast<uint32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(code)));
+}
+
+size_t length_of_spaces(std::string_view text) {
+  const char *at = text.data(), *end = at + text.size();
+  while (at < end) {
+    const char* next = at;
+    if (next_class(next) != S) break;
+    at = next;
+  }
+  return static_cast<size_t>(at - text.data());
+}
+
+size_t length_of_spaces_at_end(std::string_view text) {
+  size_t start = text.size();
+  while (start > 0) {
+    size_t at = start_of_last_character(text.substr(0, start));
+    const char* p = text.data() + at;
+    if (next_class(p) != S) break;
+    start = at;
+  }
+  return text.size() - start;
+}
+
+size_t length_of_cluster(std::string_view text) {
+  if (text.empty()) return 0;
+  const char *at = text.data(), *end = at + text.size();
+  auto before = static_cast<utf8proc_int32_t>(next_code_point(at));
+  utf8proc_int32_t state = 0;
+  while (at < end) {
+    const char* next = at;
+    auto code = static_cast<utf8proc_int32_t>(next_code_point(next));
+    if (utf8proc_grapheme_break_stateful(before, code, &state)) break;
+    before = code;
+    at = next;
+  }
+  return static_cast<size_t>(at - text.data());
 }
 
 bool is_surely_normal(std::string_view text, NormalForm form) {

@@ -19,6 +19,11 @@ Utf8Step utf8_step(std::string_view bytes);  // of at least one byte
 // The text with every ill-formed part replaced by U+FFFD; a cut character at the end too.
 std::string to_utf8(std::string_view bytes);
 bool is_utf8(std::string_view bytes);
+// The bytes themselves when they are UTF-8, else to_utf8() of them in `buffer`.
+inline std::string_view as_utf8(std::string_view bytes, std::string& buffer) {
+  if (is_utf8(bytes)) return bytes;
+  return buffer = to_utf8(bytes);
+}
 inline constexpr std::string_view kReplacementCharacter = "\xEF\xBF\xBD";  // U+FFFD
 
 // The code point at `at` of text that is known to be UTF-8; `at` moves behind it.
@@ -32,6 +37,12 @@ inline uint32_t next_code_point(const char*& at) {
   if (length == 4) code = (lead & 0x07) << 18 | low(1) << 12 | low(2) << 6 | low(3);
   at += length;
   return code;
+}
+// Where the last character of a text that is UTF-8 and not empty begins.
+inline size_t start_of_last_character(std::string_view text) {
+  size_t at = text.size() - 1;
+  while (at > 0 && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) --at;
+  return at;
 }
 void append_utf8(uint32_t code_point, std::string& text);
 

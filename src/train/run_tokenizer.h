@@ -7,8 +7,8 @@
 
 namespace longhaul {
 
-// Copies the files that a tokenizer's spec names (tokenizer.json, or vocab.json and merges.txt, and what is read beside them) into
-// a run folder, as Hugging Face does. A tokenizer with a name (bytes) has none: train.json has its name. "": nobody named one, nothing is done.
+// Copies the files that a tokenizer's spec names (tokenizer_files()) into a run folder, as Hugging Face does. A tokenizer with
+// a name (bytes) has none: train.json has its name. "": nobody named one, nothing is done.
 void keep_tokenizer(const std::string& spec, const std::string& folder);
 
 // The files in the run folder, else what train.json names. Error when the folder says neither, or holds another tokenizer

@@ -40,7 +40,7 @@ TEST(BytePair, IsItsDefinitionOnPiecesOfAnyLength) {
   for (uint64_t seed = 0; seed < 12; ++seed) {
     Rng rng(3, seed);
     std::vector<Pair> merges = random_merges(rng, "abc", 60);
-    BytePairTokenizer tokenizer = made_up_tokenizer(made_up_json(merges));
+    PipelineTokenizer tokenizer = made_up_tokenizer(made_up_json(merges));
     for (int round = 0; round < 300; ++round) {
       std::string piece;
       for (uint64_t i = 0, length = 1 + rng.below(round % 3 == 0 ? 200 : 20); i < length; ++i)
@@ -51,7 +51,7 @@ TEST(BytePair, IsItsDefinitionOnPiecesOfAnyLength) {
 }
 
 TEST(BytePair, OfEqualPairsTheLastOneCounts) {
-  BytePairTokenizer tokenizer = made_up_tokenizer(made_up_json({{"a", "b"}, {"b", "c"}, {"a", "b"}}));
+  PipelineTokenizer tokenizer = made_up_tokenizer(made_up_json({{"a", "b"}, {"b", "c"}, {"a", "b"}}));
   EXPECT_EQ(by_tokenizer(tokenizer, "abc"), (std::vector<std::string>{"a", "bc"}));
 }
 
@@ -66,7 +66,7 @@ TEST(BytePair, IgnoresMergesWhenAsked) {
 
 // Quadratic work would not end here.
 TEST(BytePair, AMegabyteOfOneLetterIsNoTrouble) {
-  BytePairTokenizer tokenizer = made_up_tokenizer(made_up_json({{"a", "a"}, {"aa", "aa"}}));
+  PipelineTokenizer tokenizer = made_up_tokenizer(made_up_json({{"a", "a"}, {"aa", "aa"}}));
   std::vector<int64_t> ids = ids_of(tokenizer, std::string((1 << 20) + 3, 'a'));
   ASSERT_EQ(ids.size(), (1u << 18) + 2);
   EXPECT_EQ(std::count(ids.begin(), ids.end(), 257), 1 << 18);  // "aaaa"

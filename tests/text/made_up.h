@@ -9,7 +9,7 @@
 #include "base/rng.h"
 #include "base/sorted_json.h"
 #include "text/byte_alphabet.h"
-#include "text/byte_pair_tokenizer.h"
+#include "text/pipeline_tokenizer.h"
 
 namespace longhaul {
 
@@ -55,8 +55,8 @@ inline SortedJson made_up_json(const std::vector<Pair>& merges, const std::vecto
           {"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", list}}}};
 }
 
-inline BytePairTokenizer made_up_tokenizer(const SortedJson& json) {
-  return BytePairTokenizer(parse_tokenizer_json(json.dump(), "tokenizer.json"), "tokenizer.json");
+inline PipelineTokenizer made_up_tokenizer(const SortedJson& json) {
+  return PipelineTokenizer(parse_tokenizer_json(json.dump(), "tokenizer.json"), "tokenizer.json");
 }
 
 inline std::vector<int64_t> ids_of(const Tokenizer& tokenizer, std::string_view text, bool with_special = false) {

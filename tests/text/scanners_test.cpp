@@ -42,6 +42,8 @@ Pieces by_pattern(const Pattern& pattern, std::string_view text, Pattern::Scratc
 
 // PCRE2 and utf8proc may be of different years: a character that one of them does not know yet cannot be compared.
 std::vector<uint32_t> code_points_of_both() {
+  Pattern cases[2] = {Pattern("[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]", "test"),
+                      Pattern("[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]", "test")};
   Pattern classes[3] = {Pattern("\\p{L}", "test"), Pattern("\\p{N}", "test"), Pattern("\\s", "test")};
   Pattern unassigned("\\p{Cn}", "test");
   Pattern::Scratch scratch;
@@ -56,7 +58,12 @@ std::vector<uint32_t> code_points_of_both() {
                             : is(classes[1]) ? CharacterClass::kNumber
                             : is(classes[2]) ? CharacterClass::kSpace
                                              : CharacterClass::kOther;
-    if (class_of_code_point(code) == wanted) {
+    bool upper = is(cases[0]), lower = is(cases[1]);
+    LetterCase wanted_case = upper && lower ? LetterCase::kEither
+                             : upper        ? LetterCase::kUpper
+                             : lower        ? LetterCase::kLower
+                                            : LetterCase::kNone;
+    if (class_of_code_point(code) == wanted && case_of_code_point(code) == wanted_case) {
       same.push_back(code);
     } else {
       ++differ;
@@ -93,6 +100,9 @@ std::string random_text(Rng& rng, const std::vector<uint32_t>& code_points) {
                                                   "\xE4\xBD\xA0",
                                                   "\xE2\x85\xA3",
                                                   "\xCC\x81",
+                                                  "McX",
+                                                  "AB",
+                                                  "/",
                                                   "\xC2\x85"};
   std::string text;
   for (uint64_t i = 0, count = 1 + rng.below(24); i < count; ++i) {
@@ -107,7 +117,7 @@ std::string random_text(Rng& rng, const std::vector<uint32_t>& code_points) {
 
 TEST(Scanners, CutEveryTextAsTheirExpressionsDo) {
   const std::vector<uint32_t> code_points = code_points_of_both();
-  for (std::string_view expression : {kGpt2Pattern, kLlama3Pattern, kQwen2Pattern}) {
+  for (std::string_view expression : {kGpt2Pattern, kLlama3Pattern, kQwen2Pattern, kTekkenPattern}) {
     ASSERT_NE(scanner_for(expression), nullptr);
     Pattern pattern(expression, "test");
     Pattern::Scratch scratch;
@@ -126,6 +136,8 @@ TEST(Scanners, ExamplesByHand) {
   EXPECT_EQ(by_scanner(kLlama3Pattern, "I'LL  see 12345 cats!?\n\nOK "),
             (Pieces{"I", "'LL", " ", " see", " ", "123", "45", " cats", "!?\n\n", "OK", " "}));
   EXPECT_EQ(by_scanner(kQwen2Pattern, "x 12\n  \n y"), (Pieces{"x", " ", "1", "2", "\n  \n", " y"}));
+  EXPECT_EQ(by_scanner(kTekkenPattern, "McDonald's 12//\n  HTTPServer \xE4\xBD\xA0OK"),
+            (Pieces{"Mc", "Donald", "'s", " ", "1", "2", "//\n", " ", " HTTPServer", " \xE4\xBD\xA0", "OK"}));
   EXPECT_EQ(scanner_for("\\S+"), nullptr);
 }
 

@@ -17,11 +17,44 @@ struct Wrong {
 };
 
 const std::vector<Wrong> kWrong = {
-    {"model: type \"Unigram\" is not supported", [](SortedJson& j) { j["model"]["type"] = "Unigram"; }},
+    {"model: type \"Unigram\" is not supported behind ByteLevel",
+     [](SortedJson& j) { j["model"]["type"] = "Unigram"; }},
+    {"model: type \"WordLevel\" is not supported (wanted BPE, Unigram or WordPiece)",
+     [](SortedJson& j) {
+       j["model"]["type"] = "WordLevel";
+       j["pre_tokenizer"] = nullptr;
+     }},
+    {"model: vocab: wanted a list of 1 to 1048576 tokens, found object",
+     [](SortedJson& j) {
+       j["model"]["type"] = "Unigram";
+       j["pre_tokenizer"] = nullptr;
+     }},
+    {"model: vocab[1]: wanted a token and its score, found [\"b\"]",
+     [](SortedJson& j) {
+       j["model"] = {{"type", "Unigram"}, {"vocab", {{"a", -1}, SortedJson::array({"b"})}}};
+       j["pre_tokenizer"] = nullptr;
+     }},
+    {"model: unk_id: wanted an integer in [0, 0]",
+     [](SortedJson& j) {
+       j["model"] = {{"type", "Unigram"}, {"unk_id", 1}, {"vocab", SortedJson::array({SortedJson::array({"a", -1})})}};
+       j["pre_tokenizer"] = nullptr;
+     }},
+    {"model: unk_token \"[UNK]\" is not in the vocabulary",
+     [](SortedJson& j) {
+       j["model"]["type"] = "WordPiece";
+       j["model"].erase("merges");
+       j["pre_tokenizer"] = nullptr;
+     }},
+    {"model: unk_token \"<none>\" is not in the vocabulary",
+     [](SortedJson& j) {
+       j["model"]["unk_token"] = "<none>";
+       j["pre_tokenizer"] = nullptr;
+     }},
     {"wanted a tokenizer.json with a model", [](SortedJson& j) { j.erase("model"); }},
     {"model: wanted an object, found array", [](SortedJson& j) { j["model"] = SortedJson::array(); }},
     {"model: dropout is not supported", [](SortedJson& j) { j["model"]["dropout"] = 0.1; }},
-    {"model: end_of_word_suffix is not supported", [](SortedJson& j) { j["model"]["end_of_word_suffix"] = "</w>"; }},
+    {"end_of_word_suffix are not supported with ByteLevel",
+     [](SortedJson& j) { j["model"]["end_of_word_suffix"] = "</w>"; }},
     {"model: unknown key 'surprise'", [](SortedJson& j) { j["model"]["surprise"] = 1; }},
     {"model: vocab: wanted an object of tokens and ids, found an empty one",
      [](SortedJson& j) { j["model"]["vocab"] = SortedJson::object(); }},
@@ -53,16 +86,15 @@ const std::vector<Wrong> kWrong = {
     {"added_tokens[0]: wanted a text, found \"\"", [](SortedJson& j) { j["added_tokens"][0]["content"] = ""; }},
     {"added_tokens[0]: \"a\": id 258, but the vocabulary says 97",
      [](SortedJson& j) { j["added_tokens"][0]["content"] = "a"; }},
-    {"normalizer: type \"Lowercase\" is not supported",
+    {"normalizer: type \"Uppercase\" is not supported",
      [](SortedJson& j) {
-       j["normalizer"] = {{"type", "Lowercase"}};
+       j["normalizer"] = {{"type", "Uppercase"}};
      }},
     {"normalizer: wanted an object", [](SortedJson& j) { j["normalizer"] = "NFC"; }},
-    {"pre_tokenizer: type \"Metaspace\" is not supported",
+    {"pre_tokenizer: type \"UnicodeScripts\" is not supported",
      [](SortedJson& j) {
-       j["pre_tokenizer"] = {{"type", "Metaspace"}};
+       j["pre_tokenizer"] = {{"type", "UnicodeScripts"}};
      }},
-    {"pre_tokenizer: wanted one with ByteLevel, found none", [](SortedJson& j) { j["pre_tokenizer"] = nullptr; }},
     {"pretokenizers[1]: a step behind ByteLevel",
      [](SortedJson& j) {
        j["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {j["pre_tokenizer"], {{"type", "Digits"}}}}};
@@ -75,13 +107,13 @@ const std::vector<Wrong> kWrong = {
      [](SortedJson& j) {
        j["pre_tokenizer"] = {{"type", "Split"}, {"pattern", {{"Regex", "\\w+"}}}, {"behavior", "Isolated"}};
      }},
-    {"behavior \"MergedWithNext\" is not supported",
+    {"post_processor: cls: wanted a token and its id, found \"<s>\"",
      [](SortedJson& j) {
-       j["pre_tokenizer"] = {{"type", "Split"}, {"pattern", {{"String", " "}}}, {"behavior", "MergedWithNext"}};
+       j["post_processor"] = {{"type", "RobertaProcessing"}, {"cls", "<s>"}};
      }},
-    {"post_processor: type \"RobertaProcessing\" is not supported",
+    {"post_processor: type \"Other\" is not supported",
      [](SortedJson& j) {
-       j["post_processor"] = {{"type", "RobertaProcessing"}};
+       j["post_processor"] = {{"type", "Other"}};
      }},
     {"post_processor: id 4000 is no token's",
      [](SortedJson& j) {
@@ -89,9 +121,9 @@ const std::vector<Wrong> kWrong = {
                               {"single", {{{"SpecialToken", {{"id", "<s>"}}}}, {{"Sequence", {{"id", "A"}}}}}},
                               {"special_tokens", {{"<s>", {{"ids", {4000}}}}}}};
      }},
-    {"decoder: type \"Metaspace\" is not supported (wanted ByteLevel)",
+    {"decoder: type \"CTC\" is not supported",
      [](SortedJson& j) {
-       j["decoder"] = {{"type", "Metaspace"}};
+       j["decoder"] = {{"type", "CTC"}};
      }},
     {"unknown key 'surprise'", [](SortedJson& j) { j["surprise"] = 1; }},
 };
@@ -132,7 +164,8 @@ TEST(TokenizerFile, ReadsTheTwoFilesOfGpt2) {
   }
   remove_all(folder / "merges.txt");
   EXPECT_TRUE(contains(error_of([&] { make_tokenizer(folder.path()); }),
-                       "wanted a tokenizer.json, or a vocab.json with merges.txt"));
+                       "wanted a tokenizer.json, tokenizer.model, tekken.json, rwkv_vocab*.txt, or a vocab.json with "
+                       "merges.txt, found none"));
 }
 
 TEST(TokenizerFile, TakesTheEndOfTextFromTheConfigBesideIt) {
@@ -143,6 +176,33 @@ TEST(TokenizerFile, TakesTheEndOfTextFromTheConfigBesideIt) {
   EXPECT_EQ(make_tokenizer(folder.path())->end_of_text(), 256);
   write_file(folder / "tokenizer_config.json", R"({"eos_token": {"content": "</s>"}})");
   EXPECT_EQ(make_tokenizer(folder / "tokenizer.json")->end_of_text(), 256);
+}
+
+TEST(TokenizerFile, TakesAddedTokensOfTheConfigToo) {
+  TemporaryFolder folder;
+  write_file(folder / "tokenizer.json", made_up_json({}, {{{"content", "<s>"}, {"special", false}}}).dump());
+  write_file(folder / "tokenizer_config.json",
+             R"({"added_tokens_decoder": {"256": {"content": "<s>", "special": true}, "300": {"content": "<t>"}}})");
+  auto tokenizer = make_tokenizer(folder.path());
+  EXPECT_EQ(ids_of(*tokenizer, "a<s><t>", true), (std::vector<int64_t>{'a', 256, 300}));
+  EXPECT_EQ(tokenizer->decode({256, 300}), "<t>");
+  write_file(folder / "tokenizer_config.json", R"({"added_tokens_decoder": 7})");
+  EXPECT_TRUE(contains(error_of([&] { make_tokenizer(folder.path()); }), "added_tokens_decoder: wanted an object"));
+}
+
+TEST(TokenizerFile, EveryProcessorPutsItsTokensAroundTheOnesBefore) {
+  SortedJson json =
+      made_up_json({}, {{{"content", "<s>"}, {"special", true}}, {{"content", "</s>"}, {"special", true}}});
+  SortedJson roberta = {{"type", "RobertaProcessing"},
+                        {"sep", {"</s>", 257}},
+                        {"cls", {"<s>", 256}},
+                        {"trim_offsets", true},
+                        {"add_prefix_space", false}};
+  SortedJson bert = {{"type", "BertProcessing"}, {"sep", {"b", 98}}, {"cls", {"a", 97}}};
+  json["post_processor"] = {{"type", "Sequence"}, {"processors", {roberta, bert}}};
+  PipelineTokenizer tokenizer = made_up_tokenizer(json);
+  EXPECT_EQ(tokenizer.before_text(), (std::vector<int64_t>{97, 256}));
+  EXPECT_EQ(tokenizer.after_text(), (std::vector<int64_t>{257, 98}));
 }
 
 // How a file is written does not count, what it says does.

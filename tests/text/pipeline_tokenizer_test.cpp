@@ -1,8 +1,10 @@
 // Added tokens, normal forms, templates, decoding, cuts: expected values are worked out by hand from the rules of
 // Hugging Face's `tokenizers`.
-#include "text/byte_pair_tokenizer.h"
+#include "text/pipeline_tokenizer.h"
 
 #include <gtest/gtest.h>
+
+#include <cstdio>
 
 #include "support.h"
 #include "text/made_up.h"
@@ -24,7 +26,7 @@ SortedJson plain(const std::string& content, const std::string& flag = "") {
 }
 
 TEST(AddedTokens, SpecialOnesAreTextUnlessAskedFor) {
-  BytePairTokenizer tokenizer = made_up_tokenizer(made_up_json({}, {special("<|endoftext|>"), plain("<x>")}));
+  PipelineTokenizer tokenizer = made_up_tokenizer(made_up_json({}, {special("<|endoftext|>"), plain("<x>")}));
   EXPECT_EQ(ids_of(tokenizer, "a<|endoftext|><x>", true), (Ids{'a', 256, 257}));
   EXPECT_EQ(ids_of(tokenizer, "a<|endoftext|><x>").size(), 1 + 13 + 1u);
   EXPECT_EQ(tokenizer.end_of_text(), 256);
@@ -34,7 +36,7 @@ TEST(AddedTokens, SpecialOnesAreTextUnlessAskedFor) {
 }
 
 TEST(AddedTokens, TheLeftmostAndThenTheLongestIsFound) {
-  BytePairTokenizer tokenizer = made_up_tokenizer(made_up_json({}, {plain("bc"), plain("ab"), plain("abcd")}));
+  PipelineTokenizer tokenizer = made_up_tokenizer(made_up_json({}, {plain("bc"), plain("ab"), plain("abcd")}));
   EXPECT_EQ(ids_of(tokenizer, "abc"), (Ids{257, 'c'}));
   EXPECT_EQ(ids_of(tokenizer, "abcdbc"), (Ids{258, 256}));
   EXPECT_EQ(ids_of(tokenizer, "aabcd"), (Ids{'a', 258}));
@@ -49,11 +51,11 @@ TEST(AddedTokens, TakeSpacesAlongOrStandAlone) {
   EXPECT_EQ(ids_of(with("single_word"), "\xC3\xA9[M]").size(), 5u);  // a letter of two bytes before it
 }
 
-TEST(BytePairTokenizer, NormalisesWhatIsNoRawToken) {
+TEST(PipelineTokenizer, NormalisesWhatIsNoRawToken) {
   const std::string composed = "\xC3\xA9", apart = "e\xCC\x81";
   SortedJson json = made_up_json({}, {plain(apart + "!"), {{"content", apart + "?"}, {"normalized", true}}});
   json["normalizer"] = {{"type", "NFC"}};
-  BytePairTokenizer tokenizer = made_up_tokenizer(json);
+  PipelineTokenizer tokenizer = made_up_tokenizer(json);
   EXPECT_EQ(ids_of(tokenizer, apart), ids_of(tokenizer, composed));
   EXPECT_EQ(ids_of(tokenizer, "x" + apart + "y"), (Ids{'x', 0xC3, 0xA9, 'y'}));
   EXPECT_EQ(ids_of(tokenizer, apart + "!"), (Ids{256}));  // found before normalising: as it is written
@@ -65,12 +67,12 @@ TEST(BytePairTokenizer, NormalisesWhatIsNoRawToken) {
   EXPECT_EQ(ids_of(made_up_tokenizer(json), "\xEF\xAC\x81"), (Ids{'f', 'i'}));
 }
 
-TEST(BytePairTokenizer, ReadsWhatIsNoUtf8AsReplacementCharacters) {
-  BytePairTokenizer tokenizer = made_up_tokenizer(made_up_json({}));
+TEST(PipelineTokenizer, ReadsWhatIsNoUtf8AsReplacementCharacters) {
+  PipelineTokenizer tokenizer = made_up_tokenizer(made_up_json({}));
   EXPECT_EQ(ids_of(tokenizer, "a\xFF\xE4\xBD"), (Ids{'a', 0xEF, 0xBF, 0xBD, 0xEF, 0xBF, 0xBD}));
 }
 
-TEST(BytePairTokenizer, CutsByGivenPatternsStepByStep) {
+TEST(PipelineTokenizer, CutsByGivenPatternsStepByStep) {
   SortedJson json = made_up_json({{"a", "b"}, {"1", "2"}, {"b", "1"}});
   SortedJson split = {{"type", "Split"}, {"pattern", {{"Regex", "b"}}}, {"behavior", "Isolated"}, {"invert", false}};
   SortedJson end = {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}};
@@ -87,7 +89,7 @@ TEST(BytePairTokenizer, CutsByGivenPatternsStepByStep) {
   EXPECT_EQ(ids_of(made_up_tokenizer(json), " ab"), (Ids{' ', 256}));
 }
 
-TEST(BytePairTokenizer, KnowsWhatGoesAroundAText) {
+TEST(PipelineTokenizer, KnowsWhatGoesAroundAText) {
   SortedJson json = made_up_json({}, {special("<s>"), special("</s>")});
   auto token = [](const char* name) { return SortedJson{{"SpecialToken", {{"id", name}, {"type_id", 0}}}}; };
   SortedJson text = {{"Sequence", {{"id", "A"}, {"type_id", 0}}}};
@@ -97,17 +99,96 @@ TEST(BytePairTokenizer, KnowsWhatGoesAroundAText) {
                             {"single", {token("<s>"), text, token("</s>")}},
                             {"pair", SortedJson::array()},
                             {"special_tokens", tokens}};
-  BytePairTokenizer tokenizer = made_up_tokenizer(json);
+  PipelineTokenizer tokenizer = made_up_tokenizer(json);
   EXPECT_EQ(tokenizer.before_text(), (Ids{256}));
   EXPECT_EQ(tokenizer.after_text(), (Ids{257}));
   EXPECT_EQ(tokenizer.end_of_text(), -1);
-  EXPECT_EQ(parse_tokenizer_json(json.dump(), "x", "</s>").end_of_text, 257);
+  EXPECT_EQ(parse_tokenizer_json(json.dump(), "x", TokenizerConfig{"</s>", {}}).end_of_text, 257);
+}
+
+// ---- SentencePiece's BPE as Hugging Face converts it -----------------------------------------------------------------
+
+const std::string kSpace = "\xE2\x96\x81";
+
+// Ids: 0 <unk>, 1 <s> (added), 2.. bytes, then the space, a, b, space a, ab.
+SortedJson llama(bool legacy) {
+  SortedJson vocab = {{"<unk>", 0}, {"<s>", 1}};
+  for (int byte = 0; byte < 256; ++byte) {
+    char spelling[8];
+    std::snprintf(spelling, sizeof spelling, "<0x%02X>", byte);
+    vocab[spelling] = 2 + byte;
+  }
+  for (const std::string& token : {kSpace, std::string("a"), std::string("b"), kSpace + "a", std::string("ab")}) {
+    vocab[token] = vocab.size();
+  }
+  SortedJson merges = SortedJson::array({SortedJson::array({kSpace, "a"}), SortedJson::array({"a", "b"})});
+  SortedJson space = {{"String", " "}}, back = {{"String", kSpace}};
+  SortedJson replace = {{"type", "Replace"}, {"pattern", space}, {"content", kSpace}};
+  SortedJson json = {{"added_tokens", {{{"id", 1}, {"content", "<s>"}, {"special", true}, {"normalized", false}}}},
+                     {"model",
+                      {{"type", "BPE"},
+                       {"vocab", vocab},
+                       {"merges", merges},
+                       {"unk_token", "<unk>"},
+                       {"fuse_unk", true},
+                       {"byte_fallback", true}}},
+                     {"decoder",
+                      {{"type", "Sequence"},
+                       {"decoders",
+                        {{{"type", "Replace"}, {"pattern", back}, {"content", " "}},
+                         {{"type", "ByteFallback"}},
+                         {{"type", "Fuse"}},
+                         {{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}}}}}}};
+  if (legacy) {
+    json["normalizer"] = {{"type", "Sequence"}, {"normalizers", {{{"type", "Prepend"}, {"prepend", kSpace}}, replace}}};
+  } else {
+    json["pre_tokenizer"] = {
+        {"type", "Metaspace"}, {"replacement", kSpace}, {"prepend_scheme", "first"}, {"split", false}};
+  }
+  return json;
+}
+
+TEST(PipelineTokenizer, LlamaPutsASpaceBeforeEveryPartOrOnlyTheFirst) {
+  PipelineTokenizer legacy = made_up_tokenizer(llama(true)), later = made_up_tokenizer(llama(false));
+  EXPECT_EQ(ids_of(legacy, "ab<s>a b", true), (Ids{261, 260, 1, 261, 258, 260}));
+  EXPECT_EQ(ids_of(later, "ab<s>ab b", true), (Ids{261, 260, 1, 262, 258, 260}));
+  EXPECT_EQ(ids_of(later, "<s>ab", true), (Ids{1, 262}));  // no longer the first
+  EXPECT_EQ(ids_of(legacy, " a"), (Ids{258, 261}));
+  EXPECT_EQ(ids_of(later, " a"), (Ids{261}));  // it begins with a space already
+  EXPECT_EQ(ids_of(later, "\xC3\xA9"), (Ids{258, 2 + 0xC3, 2 + 0xA9}));
+  EXPECT_EQ(ids_of(later, ""), (Ids{}));
+}
+
+TEST(PipelineTokenizer, AFirstSpaceGoesOnceAndByteRunsAreHeldBack) {
+  PipelineTokenizer tokenizer = made_up_tokenizer(llama(true));
+  EXPECT_EQ(tokenizer.decode({1, 261, 261}), "a a");
+  EXPECT_EQ(tokenizer.decode_with_special({1, 261}), "<s> a");
+  StreamingDecoder decoder(tokenizer);
+  std::vector<std::string> parts;
+  for (int64_t id : {258, 261, 2 + 0xC3, 2 + 0xA9, 259, 2 + 0xC3, 260, 2 + 0xE4}) parts.push_back(decoder.push(id));
+  parts.push_back(decoder.finish());
+  const std::string bad = "\xEF\xBF\xBD";
+  EXPECT_EQ(parts, (std::vector<std::string>{"", " a", "", "",
+                                             "\xC3\xA9"
+                                             "a",
+                                             "", bad + "b", "", bad}));
+  EXPECT_EQ(decoder.push(261), "a");  // a new text
+}
+
+// `tokenizers` 0.23: such a token is looked for, and decoded, as the normalizer writes it.
+TEST(PipelineTokenizer, NormalizedAddedTokensAreFoundAsTheyAreNormalised) {
+  SortedJson json = llama(true);
+  json["added_tokens"].push_back({{"id", 300}, {"content", "x y"}, {"normalized", true}, {"special", true}});
+  PipelineTokenizer tokenizer = made_up_tokenizer(json);
+  EXPECT_EQ(ids_of(tokenizer, "a x y", true), (Ids{261, 300}));
+  EXPECT_EQ(ids_of(tokenizer, "ax y", true), ids_of(tokenizer, "ax y"));  // no space before it
+  EXPECT_EQ(tokenizer.decode({261, 300}), "a x y");                       // and is no longer spelled as the special one
 }
 
 // Cut UTF-8, tokens of half a character, special ones in between.
-TEST(BytePairTokenizer, StreamsWhatItDecodes) {
+TEST(PipelineTokenizer, StreamsWhatItDecodes) {
   Rng rng(5, 6);
-  BytePairTokenizer tokenizer = made_up_tokenizer(made_up_json({}, {special("<s>")}));
+  PipelineTokenizer tokenizer = made_up_tokenizer(made_up_json({}, {special("<s>")}));
   for (int round = 0; round < 500; ++round) {
     Ids ids;
     for (int i = 0; i < 10; ++i)
@@ -147,7 +228,7 @@ TEST(SafeCut, BothPartsGiveTheIdsOfTheWhole) {
   int cuts = 0;
   for (const SortedJson& pretokenizer : pretokenizers) {
     json["pre_tokenizer"] = pretokenizer;
-    BytePairTokenizer tokenizer = made_up_tokenizer(json);
+    PipelineTokenizer tokenizer = made_up_tokenizer(json);
     for (int round = 0; round < 2000; ++round) {
       std::string text = random_text(rng, 12);
       size_t cut = tokenizer.safe_cut(text, rng.below(text.size()));
@@ -179,7 +260,7 @@ TEST(SafeCut, ThereIsNoneWhereATokenOrAPatternMayReachAcross) {
 
 TEST(EncodeParallel, ABigTextGivesTheSameIdsOnAnyNumberOfThreads) {
   Rng rng(9, 10);
-  BytePairTokenizer tokenizer = made_up_tokenizer(made_up_json(random_merges(rng, "ab1!", 40), cut_tokens()));
+  PipelineTokenizer tokenizer = made_up_tokenizer(made_up_json(random_merges(rng, "ab1!", 40), cut_tokens()));
   std::string text = random_text(rng, 600'000);
   for (bool with_special : {false, true}) {
     Ids one = ids_of(tokenizer, text, with_special);

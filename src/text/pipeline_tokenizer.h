@@ -1,6 +1,7 @@
-// A tokenizer.json at work: added tokens out, the rest normalised, cut into pieces, each piece byte pair encoded.
+// A tokenizer.json at work: added tokens out, the rest normalised, cut into pieces, each piece made into tokens by the model.
 #pragma once
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "text/tokenizer.h"
@@ -9,9 +10,9 @@
 namespace longhaul {
 
 // Bytes that are no UTF-8 are read as U+FFFD, as Python's errors="replace" does: a text is Unicode to these tokenizers.
-class BytePairTokenizer : public Tokenizer {
+class PipelineTokenizer : public Tokenizer {
  public:
-  BytePairTokenizer(TokenizerFile file, std::string spec);
+  PipelineTokenizer(TokenizerFile file, std::string spec);
   int64_t vocab_size() const override { return static_cast<int64_t>(file_.tokens.size()); }
   int64_t end_of_text() const override { return file_.end_of_text; }
   void encode(std::string_view text, std::vector<int64_t>& ids) const override { encode_bytes(text, false, ids); }
@@ -20,22 +21,23 @@ class BytePairTokenizer : public Tokenizer {
   }
   std::vector<int64_t> before_text() const override { return file_.before; }
   std::vector<int64_t> after_text() const override { return file_.after; }
-  std::string decode(const std::vector<int64_t>& ids) const override { return decode_bytes(ids, false); }
-  std::string decode_with_special(const std::vector<int64_t>& ids) const override { return decode_bytes(ids, true); }
+  std::unique_ptr<Decoding> start_decoding(bool with_special) const override;
   size_t safe_cut(std::string_view text, size_t from) const override;
   std::string hash() const override { return file_.hash; }
   std::string spec() const override { return spec_; }
 
  private:
+  using Encoder = std::variant<BytePairEncoder, CharacterPairEncoder, UnigramEncoder<double>, WordPieceEncoder>;
+  class Bytes;  // the decodings: of bytes, and by steps
+  class Steps;
   void encode_bytes(std::string_view bytes, bool with_special, std::vector<int64_t>& ids) const;
-  void encode_text(std::string_view text, bool with_special, std::vector<int64_t>& ids) const;
-  void encode_between(std::string_view text, bool with_special, Pattern::Scratch* scratch,
+  void encode_between(std::string_view text, bool first, bool with_special, Pattern::Scratch* scratch,
                       std::vector<int64_t>& ids) const;
-  void encode_plain(std::string_view text, Pattern::Scratch* scratch, std::vector<int64_t>& ids) const;
-  std::string decode_bytes(const std::vector<int64_t>& ids, bool with_special) const;
+  void encode_plain(std::string_view text, bool first, Pattern::Scratch* scratch, std::vector<int64_t>& ids) const;
+  const Token& token_of(int64_t id, int64_t position) const;
   TokenizerFile file_;
   std::string spec_;
-  BytePairEncoder encoder_;
+  Encoder encoder_;
   AddedTokenFinder raw_, normalized_;  // tokens looked for before, after normalising
   bool cuttable_;
 };
