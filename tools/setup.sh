@@ -28,7 +28,7 @@ missing_packages() {
   # Headers by asking the compiler, so that libraries outside /usr count too; without a compiler all are named.
   local headers="hwy/highway.h:libhwy-dev CLI/CLI.hpp:libcli11-dev nlohmann/json.hpp:nlohmann-json3-dev
     spdlog/spdlog.h:libspdlog-dev fmt/format.h:libfmt-dev gtest/gtest.h:libgtest-dev xxhash.h:libxxhash-dev
-    pcre2.h:libpcre2-dev utf8proc.h:libutf8proc-dev zlib.h:zlib1g-dev"
+    pcre2.h:libpcre2-dev utf8proc.h:libutf8proc-dev zlib.h:zlib1g-dev histedit.h:libedit-dev"
   for pair in $headers; do
     header=${pair%%:*}
     echo "#if !__has_include(<$header>)"

@@ -8,6 +8,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "cli/command.h"
+#include "cli/sampler_flags.h"
 #include "engine/generate.h"
 #include "io/hub_folder.h"
 #include "models/end_tokens.h"
@@ -193,14 +194,7 @@ std::function<int()> set_up(CLI::App& app) {
   app.add_option("--max-tokens", flags->max_tokens, "tokens of a continuation at most")->capture_default_str();
   app.add_option("--samples", flags->options.samples, "continuations of the prompt: decoded together, shown in order")
       ->capture_default_str();
-  app.add_option("--temperature", sampler.temperature, "logits are divided by it; 0: always the likeliest token")
-      ->capture_default_str();
-  app.add_option("--top-k", sampler.top_k, "only the k likeliest tokens; 0: all")->capture_default_str();
-  app.add_option("--top-p", sampler.top_p, "only the likeliest tokens that sum to p")->capture_default_str();
-  app.add_option("--min-p", sampler.min_p, "only tokens at least this share as likely as the likeliest")
-      ->capture_default_str();
-  app.add_option("--repetition-penalty", sampler.repetition_penalty, "above 1: tokens of the text become less likely")
-      ->capture_default_str();
+  add_sampler_flags(app, sampler);
   app.add_option("--stop", flags->options.stops, "text that ends a continuation and is no part of it; repeatable")
       ->allow_extra_args(false);
   app.add_option("--tokenizer", flags->tokenizer, "name or path (default: the run's own)");

@@ -8,6 +8,7 @@
 #include "ops/op.h"
 #include "pos/encoding.h"
 #include "pos/rope_policy.h"
+#include "text/chat_template.h"
 #include "text/tokenizer.h"
 
 namespace longhaul {
@@ -40,10 +41,15 @@ std::string line_of(const Json& row, size_t width) {
 }
 
 Json everything() {
-  return {{"models", rows_of(ModelFamilies())},    {"checkpoints", rows_of(HubFamilies())},
-          {"encodings", rows_of(Encodings())},     {"ropes", rows_of(RopeTypes())},
-          {"tokenizers", rows_of(Tokenizers())},   {"ops", rows_of_ops()},
-          {"corpora", rows_of(DocumentFormats())}, {"commands", rows_of(Commands())}};
+  return {{"models", rows_of(ModelFamilies())},
+          {"checkpoints", rows_of(HubFamilies())},
+          {"encodings", rows_of(Encodings())},
+          {"ropes", rows_of(RopeTypes())},
+          {"tokenizers", rows_of(Tokenizers())},
+          {"chat-formats", rows_of(ChatFormats())},
+          {"ops", rows_of_ops()},
+          {"corpora", rows_of(DocumentFormats())},
+          {"commands", rows_of(Commands())}};
 }
 
 int list(const std::string& what) {
@@ -71,7 +77,9 @@ int list(const std::string& what) {
 LH_REGISTER(Commands, "list", "everything there is: models, encodings, tokenizers, corpora, ops, commands",
             [](CLI::App& app) {
               auto what = std::make_shared<std::string>("all");
-              app.add_option("what", *what, "all, models, encodings, tokenizers, corpora, ops or commands");
+              app.add_option(
+                  "what", *what,
+                  "all, models, checkpoints, encodings, ropes, tokenizers, chat-formats, corpora, ops or commands");
               return [what] { return list(*what); };
             });
 

@@ -20,16 +20,19 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 class TextSample {
  public:
   TextSample(const Tokenizer& tokenizer, const GenerateOptions& options)
-      : decoder_(tokenizer), stops_(options.stops), ends_(options.ends), left_(options.max_tokens) {
+      : options_(options), decoder_(tokenizer), stops_(options.stops), ends_(options.ends), left_(options.max_tokens) {
     if (tokenizer.end_of_text() >= 0) ends_.push_back(tokenizer.end_of_text());
   }
 
   // The text that this token makes certain.
   std::string push(int64_t token) {
     const bool end_of_text = std::find(ends_.begin(), ends_.end(), token) != ends_.end(), last = --left_ == 0;
+    const bool interrupted = options_.interrupted && options_.interrupted();
     std::string text = end_of_text ? "" : stops_.push(decoder_.push(token));
-    if (end_of_text || last) text += stops_.push(decoder_.finish()) + stops_.finish();
-    if (end_of_text || last) sample_.finish = end_of_text ? "end_of_text" : "length";
+    if (end_of_text || last || interrupted) {
+      text += stops_.push(decoder_.finish()) + stops_.finish();
+      sample_.finish = end_of_text ? "end_of_text" : last ? "length" : "interrupted";
+    }
     if (stops_.found()) sample_.finish = "stop";
     sample_.text += text;
     ++sample_.tokens;
@@ -39,6 +42,7 @@ class TextSample {
   const GeneratedText::Sample& sample() const { return sample_; }
 
  private:
+  const GenerateOptions& options_;
   StreamingDecoder decoder_;
   StopStrings stops_;
   std::vector<int64_t> ends_;

@@ -20,7 +20,8 @@ struct GenerateOptions {
   int64_t max_tokens = 256;   // of each
   int64_t vocab = 0;          // ids from here on (a model's padding) never come; 0: all may
   std::vector<int64_t> ends;  // generate_text(): ids that end a text, beside the tokenizer's own end
-  std::vector<std::string> stops;  // generate_text(): end a continuation and are no part of it
+  std::vector<std::string> stops;     // generate_text(): end a continuation and are no part of it
+  std::function<bool()> interrupted;  // generate_text(): asked after every token; true ends all samples; empty: never
 };
 
 struct GeneratedTokens {
@@ -36,8 +37,9 @@ GeneratedTokens generate_tokens(LogitSource& source, std::span<const int64_t> pr
 
 struct GeneratedText {
   struct Sample {
-    std::string text;    // UTF-8: whole characters, U+FFFD for bytes that are none
-    std::string finish;  // "length", "stop" (a stop string), "end_of_text" (one of its tokens); "": it goes on
+    std::string text;  // UTF-8: whole characters, U+FFFD for bytes that are none
+    // "length", "stop" (a stop string), "end_of_text" (one of its tokens), "interrupted"; "": it goes on
+    std::string finish;
     int64_t tokens = 0;  // with those that made the stop string, and the end-of-text token
   };
   std::vector<Sample> samples;

@@ -6,6 +6,7 @@ export LH_DOC_TRAIN="--arch gpt:layers=2,width=64,heads=2 --seq-len 128 +--steps
 export LH_DOC_COMPARE="--arch gpt:layers=1,width=32,heads=2 --seq-len 64 --steps 2 --batch 2 --total-batch-tokens 128 --warmup 1 --seeds 1
   --lengths 64,128 +--tokens 1k +--val-tokens 128"
 export LH_DOC_GENERATE="--max-tokens 8"
+export LH_DOC_CHAT="--max-tokens 8"
 export LH_DOC_PPL="--lengths 64,128,256 --protocol stride=32 +--tokens 1k"
 export LH_DOC_BENCH_ATTENTION="+--lengths 128 +--repeats 1 +--threads 1"
 export LH_DOC_BENCH_CE="+--lengths 16 +--repeats 1 +--threads 1"

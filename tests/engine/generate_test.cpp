@@ -63,11 +63,13 @@ struct Told {
   std::vector<std::string> pieces;
   size_t tokens;
 };
-Told told(const std::vector<int64_t>& script, int64_t max_tokens, const std::vector<std::string>& stops = {}) {
+Told told(const std::vector<int64_t>& script, int64_t max_tokens, const std::vector<std::string>& stops = {},
+          const std::function<void(GenerateOptions&)>& change = {}) {
   Script source({script});
   const auto tokenizer = make_tokenizer("bytes");
   GenerateOptions options = options_of(1, max_tokens);
   options.sampler.temperature = 0, options.stops = stops;
+  if (change) change(options);
   Told result;
   const GeneratedText text = generate_text(source, *tokenizer, std::vector<int64_t>{65}, options,
                                            [&](int64_t, std::string_view piece, const GeneratedText::Sample& sample) {
@@ -99,6 +101,22 @@ TEST(GenerateText, EndsAtTheLengthAStopOrTheEndOfText) {
   t = told(bytes_of("half a stop: EN"), 15, {"END"});  // what was held back is text after all
   EXPECT_EQ(t.sample.text, "half a stop: EN");
   EXPECT_EQ(t.sample.finish, "length");
+}
+
+TEST(GenerateText, EndsAtAnEndToken) {
+  const Told t = told(bytes_of("hi. x"), 5, {}, [](GenerateOptions& options) { options.ends = {7, '.'}; });
+  EXPECT_EQ(t.sample.text, "hi");
+  EXPECT_EQ(t.sample.finish, "end_of_text");
+  EXPECT_EQ(t.tokens, 3u);
+}
+
+TEST(GenerateText, EndsWhenItIsInterrupted) {
+  int asked = 0;
+  Told t = told(bytes_of("ab\xE2\x82\xAC"), 5, {},
+                [&](GenerateOptions& options) { options.interrupted = [&] { return ++asked == 4; }; });
+  EXPECT_EQ(t.sample.text, "ab\xEF\xBF\xBD");  // inside a character
+  EXPECT_EQ(t.sample.finish, "interrupted");
+  EXPECT_EQ(t.tokens, 4u);
 }
 
 TEST(GenerateText, CharactersAndStopsAreWholeHoweverTheirBytesCome) {

@@ -153,6 +153,7 @@ plain text
 {{ 1000000 * 1000000 }} {{ 9223372036854775807 }} {{ -9223372036854775807 - 1 }} {{ 2 ** 62 }} {{ 10 ** 18 }} {{ (-8) // 3 }} {{ 5 // -3 }} {{ 0 ** 0 }} {{ 4 ** 0.5 }} {{ 1e3 }} {{ 10 / 4 * 2 }}
 {{ u.split(' ')|join('_') }} {{ u.startswith('Grü') }} {{ u[3:5] }} {{ u.upper() }} {{ u.find(' ') }} {{ u|list }} {{ [u] }} {{ u.replace('ü', 'ue') }} {{ 'ﬀ'.capitalize() }} {{ 'ǆ'.title() }}
 {% for tool in tools %}{{ tool.function.name }}: {{ tool.function.parameters.properties.items()|list }} {% for k, v in tool.function.parameters.properties|items %}{{ k }} {{ v['type'] }} {{ v.enum|join('|') }}{{ ' required' if k in tool.function.parameters.required }}{% endfor %}{% endfor %}
+{{ {('a', 'b'): 5}['a', 'b'] }} {{ range(3).count(1) }} {{ range(3).index(2) }} {{ '' % missing }}{{ '' % d }}{{ '' % l }} {{ 1e20 is lower }} {{ none is lower }} {{ ['a'] is lower }} {{ missing|truncate(5) }}|
 {{ 'a' is string and 'b' }} {{ 1 is number == true }} {{ x is not string }} {{ x is not none and x > 1 }} {{ 5 is not divisibleby 2 }} {{ l is not mapping }}
 """
 
@@ -310,6 +311,18 @@ ERRORS = r"""
 {{ x.y.z }}
 {{ yes.y.z }}
 {{ missing|dictsort }}
+{{ nothing[1:] }}
+{{ d[1:] }}
+{{ s[:missing] }}
+{{ s['a':] }}
+{{ d.items()[:1] }}
+{{ range(none) }}
+{{ dict(missing) }}
+{{ '%.2f' % 'a' }}
+{{ '{:>6}'.format([]) }}
+{{ (1,).index(2) }}
+{{ missing|abs }}
+{{ none|indent }}
 {{ ['a']|sum }}
 {{ ''|indent(none) }}
 """

@@ -9,8 +9,8 @@
 namespace longhaul::jinja {
 
 struct Limits {
-  int64_t steps = 20'000'000;          // expressions and statements evaluated, and 256 bytes or items looked at
-  int64_t bytes = int64_t{512} << 20;  // of all texts and lists that are made on the way, the output among them
+  int64_t steps = 10'000'000;          // expressions and statements evaluated, and 256 bytes or items looked at
+  int64_t bytes = int64_t{256} << 20;  // of all texts and lists that are made on the way, the output among them
   int depth = 800;                     // evaluations inside each other: nesting, and calls of macros
 };
 

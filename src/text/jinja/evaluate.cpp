@@ -49,11 +49,6 @@ Value slice_of_text(const Text& whole, const SliceRange& range) {
   return text(std::move(out));
 }
 
-// Parts of a subscript that are no slice of this object make it undefined, as any key that is not there.
-Value undefined_slice(const Value& object) {
-  return undefined(str(object.is<None>() ? "None" : type_name(object) + " object", " has no element of that slice"));
-}
-
 bool is_indexable(const Value& value) {
   return value.is<SequencePtr>() && value.as<SequencePtr>()->kind <= Sequence::kRange;
 }
@@ -152,15 +147,15 @@ Value Interpreter::value_of(const Item& node) {
 Value Interpreter::value_of(const Slice& node) {
   const Value object = evaluate(*node.object);
   std::optional<int64_t> parts[3];
-  bool valid = object.is_text() || is_indexable(object), known = true;
+  require_defined(object);
+  check(!object.is<DictPtr>(), "unhashable type: 'slice'");
+  check(object.is_text() || is_indexable(object), "'", type_name(object), "' object is not subscriptable");
   const ExpressionPtr* places[3] = {&node.start, &node.stop, &node.step};
   for (int i = 0; i < 3; ++i) {
     const Value value = *places[i] ? evaluate(**places[i]) : Value();
+    check(value.is_whole() || value.is<None>(), "slice indices must be integers or None or have an __index__ method");
     if (value.is_whole()) parts[i] = value.whole();
-    known &= value.is_whole() || value.is<None>();
   }
-  require_defined(object);
-  if (!valid || !known) return undefined_slice(object);
   const SliceRange range = slice_range(length(object), parts[0], parts[1], parts[2].value_or(1));
   if (object.is_text()) {
     budget_.look(object.bytes().size());
@@ -202,7 +197,7 @@ Value Interpreter::attribute(const Value& object, const std::string& name) {
   std::optional<Value> found = object.is<Object*>() ? object.as<Object*>()->attribute(name) : method_of(object, name);
   if (found) return *found;
   if (object.is<DictPtr>()) {
-    budget_.look(object.as<DictPtr>()->entries.size());
+    budget_.look(object.as<DictPtr>()->entries.size() * kEntryLooks);
     if (const Value* value = object.as<DictPtr>()->find(name)) return *value;
   }
   return undefined_in(object, text(name), budget_);

@@ -14,6 +14,11 @@ namespace {
 
 Value generator(std::vector<Value> items) { return sequence(Sequence::kGenerator, std::move(items)); }
 
+// Python's split: empty parts stay, and no text has one.
+std::vector<std::string> parts_of(const std::string& text, char separator) {
+  return text.empty() ? std::vector<std::string>{""} : split(text, separator);
+}
+
 // "address.city", "0", 3: what to look up in each item, one part after the other.
 class Path {
  public:
@@ -23,7 +28,7 @@ class Path {
       parts_.push_back(attribute);
       return;
     }
-    for (const std::string& part : split_text(attribute.bytes(), ".", -1)) {
+    for (const std::string& part : parts_of(attribute.bytes(), '.')) {
       const std::optional<int64_t> index = all_characters(part, is_digit) ? parse_whole(part, 10) : std::nullopt;
       parts_.push_back(index ? whole(*index) : text(part));
     }
@@ -128,7 +133,7 @@ Value sort(Interpreter& interpreter, const Value& input, const Arguments& argume
   std::vector<Path> paths;
   const Value attribute = given.value_or(2, Value());
   if (attribute.is_text())
-    for (const std::string& part : split_text(attribute.bytes(), ",", -1)) paths.emplace_back(text(part));
+    for (const std::string& part : parts_of(attribute.bytes(), ',')) paths.emplace_back(text(part));
   else
     paths.emplace_back(attribute);
   const std::vector<Value> all = items_of(input, interpreter.budget());

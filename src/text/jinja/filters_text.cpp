@@ -93,7 +93,7 @@ Value center(Interpreter& interpreter, const Value& input, const Arguments& argu
 Value indent(Interpreter& interpreter, const Value& input, const Arguments& arguments) {
   Parameters given(arguments, "indent", {"width", "first", "blank"});
   require_defined(input);
-  check(input.is_text(), "indent: wanted a string, got '", type_name(input), "'");
+  check(input.is_text(), "unsupported operand type(s) for +=: '", type_name(input), "' and 'str'");
   Budget& budget = interpreter.budget();
   std::string margin;
   if (given.has(0) && given[0].is_text()) {
@@ -106,7 +106,7 @@ Value indent(Interpreter& interpreter, const Value& input, const Arguments& argu
   const bool first = given.truth_or(1, false), blank = given.truth_or(2, false);
   std::string out;
   bool at_first = true;
-  for (const std::string& line : split_lines(input.bytes() + "\n", false)) {
+  for (const std::string& line : split_lines(input.bytes() + "\n", false, budget)) {
     budget.make(line.size() + margin.size() + 1);
     if (!at_first) out += '\n';
     if (at_first ? first : blank || !line.empty()) out += margin;
@@ -118,6 +118,7 @@ Value indent(Interpreter& interpreter, const Value& input, const Arguments& argu
 
 Value truncate(Interpreter& interpreter, const Value& input, const Arguments& arguments) {
   Parameters given(arguments, "truncate", {"length", "killwords", "end", "leeway"});
+  if (input.is<Undefined>()) return input;
   check(input.is_text(), "truncate: wanted a string, got '", type_name(input), "'");
   const Text& whole = *input.as<TextPtr>();
   const std::string end = given.text_or(2, "...");
@@ -185,7 +186,6 @@ Value to_real(Interpreter&, const Value& input, const Arguments& arguments) {
 
 Value absolute(Interpreter&, const Value& input, const Arguments& arguments) {
   Parameters none(arguments, "abs", {});
-  require_defined(input);
   check(input.is_number(), "bad operand type for abs(): '", type_name(input), "'");
   if (input.is<double>()) return real(std::abs(input.as<double>()));
   check(input.whole() != INT64_MIN, "an integer beyond 64 bits");

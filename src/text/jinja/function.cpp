@@ -23,8 +23,7 @@ Parameters::Parameters(const Arguments& given, std::string function, std::initia
 
 int64_t Parameters::whole_or(size_t i, int64_t fallback) const {
   if (!has(i)) return fallback;
-  require_defined(*values_[i]);
-  check(values_[i]->is_whole(), function_, ": ", names_[i], ": wanted an integer, got '", type_name(*values_[i]), "'");
+  check(values_[i]->is_whole(), "'", type_name(*values_[i]), "' object cannot be interpreted as an integer");
   return values_[i]->whole();
 }
 

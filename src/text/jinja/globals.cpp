@@ -38,12 +38,14 @@ Dict entries_of(Interpreter& interpreter, const char* name, const Arguments& arg
   Dict entries;
   if (!arguments.positional.empty()) {
     const Value& from = arguments.positional[0];
+    require_defined(from);
     if (from.is<DictPtr>()) {
       entries = *from.as<DictPtr>();
       budget.make(entries.entries.size(), 2 * sizeof(Value));
     } else {
       int64_t number = 0;
       for (const Value& pair : items_of(from, budget)) {
+        check(is_iterable(pair), "cannot convert dictionary update sequence element #", number, " to a sequence");
         const std::vector<Value> parts = items_of(pair, budget);
         check(parts.size() == 2, "dictionary update sequence element #", number++, " has length ", parts.size(),
               "; 2 is required");

@@ -258,6 +258,9 @@ Value Interpreter::call(const Value& callee, const Arguments& arguments) {
   require_defined(callee);
   if (callee.is<FunctionPtr>()) {
     const Function& function = *callee.as<FunctionPtr>();
+    if (function.self.is_text()) budget_.look(function.self.bytes().size());
+    for (const Value& argument : arguments.positional)
+      if (argument.is_text()) budget_.look(argument.bytes().size());
     return function.body(*this, function.self, arguments);
   }
   if (callee.is<Object*>()) {

@@ -17,12 +17,9 @@ Value made(Interpreter& interpreter, std::string bytes) {
   return text(std::move(bytes));
 }
 
-Value list_of(Interpreter& interpreter, const std::vector<std::string>& parts) {
+Value list_of(const Parts& parts) {
   std::vector<Value> items;
-  for (const std::string& part : parts) {
-    interpreter.budget().make(sizeof(Value) + part.size());
-    items.push_back(text(part));
-  }
+  for (const std::string& part : parts) items.push_back(text(part));
   return list(std::move(items));
 }
 
@@ -52,12 +49,12 @@ Value split_up(Interpreter& interpreter, const Value& self, const Arguments& arg
   Parameters given(arguments, "split", {"sep", "maxsplit"});
   std::optional<std::string_view> separator;
   if (given.has_value(0)) separator = given.text(0);
-  return list_of(interpreter, split_by(self.bytes(), separator, given.whole_or(1, -1)));
+  return list_of(split_by(self.bytes(), separator, given.whole_or(1, -1), interpreter.budget()));
 }
 
 Value splitlines(Interpreter& interpreter, const Value& self, const Arguments& arguments) {
   Parameters given(arguments, "splitlines", {"keepends"});
-  return list_of(interpreter, split_lines(self.bytes(), given.truth_or(0, false)));
+  return list_of(split_lines(self.bytes(), given.truth_or(0, false), interpreter.budget()));
 }
 
 // [start, end) of an optional range of characters, as Python's find and startswith take it.
@@ -96,7 +93,7 @@ Value has_end(Interpreter&, const Value& self, const Arguments& arguments) {
 }
 
 template <bool from_right, bool must>
-Value find(Interpreter&, const Value& self, const Arguments& arguments) {
+Value find(Interpreter& interpreter, const Value& self, const Arguments& arguments) {
   Parameters given(arguments, must ? "index" : "find", {"sub", "start", "end"}, 1);
   const std::string& wanted = given.text(0);
   const Window window(given, self.as<TextPtr>()->characters);
@@ -104,7 +101,7 @@ Value find(Interpreter&, const Value& self, const Arguments& arguments) {
   std::string_view part;
   if (window.end >= window.begin) {
     part = characters(*self.as<TextPtr>(), window.begin, window.end);
-    found = from_right ? part.rfind(wanted) : part.find(wanted);
+    found = from_right ? find_last_text(part, wanted, interpreter.budget()) : find_text(part, wanted);
   }
   check(!must || found != part.npos, "substring not found");
   return whole(found == part.npos ? -1 : window.begin + count_characters(part.substr(0, found)));
@@ -118,7 +115,7 @@ Value count(Interpreter&, const Value& self, const Arguments& arguments) {
   std::string_view part = characters(*self.as<TextPtr>(), window.begin, window.end);
   if (wanted.empty()) return whole(window.end - window.begin + 1);
   int64_t times = 0;
-  for (size_t at = part.find(wanted); at != part.npos; at = part.find(wanted, at + wanted.size())) ++times;
+  for (size_t at = find_text(part, wanted); at != part.npos; at = find_text(part, wanted, at + wanted.size())) ++times;
   return whole(times);
 }
 
@@ -147,7 +144,7 @@ Value partition(Interpreter& interpreter, const Value& self, const Arguments& ar
   const std::string &whole = self.bytes(), &separator = given.text(0);
   check(!separator.empty(), "empty separator");
   interpreter.budget().make(whole.size());
-  const size_t at = from_right ? whole.rfind(separator) : whole.find(separator);
+  const size_t at = from_right ? find_last_text(whole, separator, interpreter.budget()) : find_text(whole, separator);
   if (at == whole.npos) return from_right ? tuple({text(""), text(""), self}) : tuple({self, text(""), text("")});
   return tuple({text(whole.substr(0, at)), given[0], text(whole.substr(at + separator.size()))});
 }
@@ -280,6 +277,8 @@ Value index_of(Interpreter& interpreter, const Value& self, const Arguments& arg
   const std::vector<Value>& items = self.as<SequencePtr>()->items;
   for (size_t i = 0; i < items.size(); ++i)
     if (equal(items[i], given[0], interpreter.budget())) return whole(static_cast<int64_t>(i));
+  const Sequence::Kind kind = self.as<SequencePtr>()->kind;
+  check(kind != Sequence::kTuple, "tuple.index(x): x not in tuple");
   fail(repr(given[0], interpreter.budget()), " is not in ", type_name(self));
 }
 
@@ -296,13 +295,13 @@ bool is_one_of(const std::string& name, std::initializer_list<const char*> names
 
 std::optional<Value> method_of(const Value& self, const std::string& name) {
   const Sequence* items = self.is<SequencePtr>() ? self.as<SequencePtr>().get() : nullptr;
-  const bool is_list = items && items->kind == Sequence::kList, is_tuple = items && items->kind == Sequence::kTuple;
-  const MethodTable* table = self.is_text()        ? &text_methods()
-                             : self.is<DictPtr>()  ? &dict_methods()
-                             : is_list || is_tuple ? &list_methods()
-                                                   : nullptr;
+  const bool is_list = items && items->kind == Sequence::kList, is_indexed = items && items->kind <= Sequence::kRange;
+  const MethodTable* table = self.is_text()       ? &text_methods()
+                             : self.is<DictPtr>() ? &dict_methods()
+                             : is_indexed         ? &list_methods()
+                                                  : nullptr;
   if (table == nullptr) return std::nullopt;
-  if (auto found = table->find(name); found != table->end() && !(is_tuple && name == "copy"))
+  if (auto found = table->find(name); found != table->end() && (is_list || !is_indexed || name != "copy"))
     return Value{std::make_shared<const Function>(Function{name, self, found->second})};
   const bool changes =
       self.is<DictPtr>() ? is_one_of(name, {"clear", "pop", "popitem", "setdefault", "update"})

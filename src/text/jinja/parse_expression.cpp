@@ -314,21 +314,36 @@ ExpressionPtr Parser::parse_subscript(ExpressionPtr object) {
   }
   ExpressionPtr parts[3];  // start, stop, step; a single part is a key
   size_t colons = 0;
-  for (; !is_operator("]"); depth = std::max(depth, depth_of(parts[colons]))) {
-    if (is_operator(":")) {
+  while (!is_operator("]")) {
+    if (is_operator(",") && colons == 0 && parts[0]) {
+      parts[0] = parse_key_tuple(std::move(parts[0]));
+    } else if (is_operator(":")) {
       take();
       if (++colons > 2) error("unexpected ':'");
     } else if (parts[colons]) {
-      error(is_operator(",") ? "several keys in one subscript are not supported"
-                             : str("expected token ',', got '", described(current()), "'"));
+      error(str("expected token ',', got '", described(current()), "'"));
     } else {
       parts[colons] = parse_expression();
     }
+    depth = std::max(depth, depth_of(parts[colons]));
   }
   take();
   if (colons == 0 && !parts[0]) error("expected an expression in the subscript", token.at);
   if (colons == 0) return make(token.at, Item{std::move(object), std::move(parts[0])}, depth);
   return make(token.at, Slice{std::move(object), std::move(parts[0]), std::move(parts[1]), std::move(parts[2])}, depth);
+}
+
+// The rest of object[first, ...].
+ExpressionPtr Parser::parse_key_tuple(ExpressionPtr first) {
+  const Position at = first->at;
+  SequenceLiteral node{true, {}};
+  int depth = first->depth;
+  node.items.push_back(std::move(first));
+  while (skip_operator(",")) {
+    node.items.push_back(parse_expression());
+    depth = std::max(depth, node.items.back()->depth);
+  }
+  return make(at, std::move(node), depth);
 }
 
 ExpressionPtr Parser::parse_test(ExpressionPtr input) {

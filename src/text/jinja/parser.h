@@ -82,6 +82,7 @@ class Parser {
   ExpressionPtr parse_postfix(ExpressionPtr object);
   ExpressionPtr parse_filters(ExpressionPtr input);
   ExpressionPtr parse_subscript(ExpressionPtr object);
+  ExpressionPtr parse_key_tuple(ExpressionPtr first);
   ExpressionPtr parse_test(ExpressionPtr input);
   CallArguments parse_arguments();
   FilterStep parse_filter_step();

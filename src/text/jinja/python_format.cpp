@@ -138,6 +138,7 @@ std::string format_value(const Value& value, std::string_view spelled, Budget& b
   if (value.is_whole() && whole_type && style.precision < 0) return format_whole(value.whole(), style, budget);
   if (value.is_number() && (style.type == 0 ? value.is<double>() : is_one_of(style.type, "fFeEgG%")))
     return format_real(value.real(), style, budget);
+  check(value.is_number() || value.is_text(), "unsupported format string passed to ", type_name(value), ".__format__");
   fail("format: '", spelled, "' is not supported for '", type_name(value), "'");
 }
 
@@ -220,11 +221,15 @@ class PercentReader {
     return shown(keyed ? value : next(), style);
   }
   void finish() const {
-    bool all = tuple_ ? used_ == tuple_->items.size() : used_ > 0 || value_.is<DictPtr>() || value_.is<SequencePtr>();
+    bool all = tuple_ ? used_ == tuple_->items.size() : used_ > 0 || takes_keys();
     check(all, "not all arguments converted during string formatting");
   }
 
  private:
+  bool takes_keys() const {  // what Python takes for a mapping: nothing of it needs to be used
+    const bool indexed = value_.is<SequencePtr>() && value_.as<SequencePtr>()->kind <= Sequence::kRange;
+    return value_.is<DictPtr>() || value_.is<Undefined>() || indexed;
+  }
   static FieldStyle flags(std::string_view& rest) {
     FieldStyle style;
     for (; !rest.empty() && is_one_of(rest.front(), "-0+ #"); rest.remove_prefix(1)) {
@@ -257,9 +262,11 @@ class PercentReader {
     }
     require_defined(value);
     check(is_one_of(style.type, "diuxXofFeEgG"), "format: '%", std::string(1, style.type), "' is not supported");
+    const bool real_type = !is_one_of(style.type, "diuxXo");
+    check(value.is_number() || !real_type, "must be real number, not ", type_name(value));
     check(value.is_number(), "%", std::string(1, style.type), " format: a real number is required, not ",
           type_name(value));
-    if (!is_one_of(style.type, "diuxXo")) return format_real(value.real(), style, budget_);
+    if (real_type) return format_real(value.real(), style, budget_);
     check(is_one_of(style.type, "diu") || value.is_whole(), "%", std::string(1, style.type),
           " format: an integer is required, not ", type_name(value));
     check(style.precision < 0, "format: a precision of an integer is not supported");

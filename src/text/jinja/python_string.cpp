@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <limits>
+#include <set>
 
 #include "text/unicode.h"
 #include "text/utf8.h"
@@ -13,6 +15,8 @@
 namespace longhaul::jinja {
 
 namespace {
+
+constexpr size_t kPartBytes = 128;  // about what a short text of a list takes
 
 auto category(uint32_t code) { return utf8proc_category(static_cast<utf8proc_int32_t>(code)); }
 
@@ -68,12 +72,19 @@ std::string mapped(std::string_view text, const Map& map) {
   return out;
 }
 
-bool in_set(uint32_t code, std::optional<std::string_view> set) {
-  if (!set) return is_space(code);
-  for (const char *at = set->data(), *end = at + set->size(); at < end;)
-    if (next_code_point(at) == code) return true;
-  return false;
-}
+// White space, or the characters of a text.
+class CharacterSet {
+ public:
+  explicit CharacterSet(std::optional<std::string_view> text) : is_space_(!text) {
+    if (!text) return;
+    for (const char *at = text->data(), *end = at + text->size(); at < end;) codes_.insert(next_code_point(at));
+  }
+  bool has(uint32_t code) const { return is_space_ ? is_space(code) : codes_.count(code) != 0; }
+
+ private:
+  bool is_space_;
+  std::set<uint32_t> codes_;
+};
 
 bool is_line_end(uint32_t code) {
   return (code >= 0x0A && code <= 0x0D) || (code >= 0x1C && code <= 0x1E) || code == 0x85 || code == 0x2028 ||
@@ -92,8 +103,8 @@ uint32_t code_at(std::string_view text, size_t at) {
   return next_code_point(place);
 }
 
-std::vector<std::string> split_at_space(std::string_view text, int64_t most) {
-  std::vector<std::string> parts;
+Parts split_at_space(std::string_view text, int64_t most, Budget& budget) {
+  Parts parts;
   std::string_view rest = strip(text, std::nullopt, true, false);
   while (!rest.empty()) {
     if (most >= 0 && static_cast<int64_t>(parts.size()) == most) {
@@ -108,14 +119,15 @@ std::vector<std::string> split_at_space(std::string_view text, int64_t most) {
         break;
       }
     }
+    budget.make(kPartBytes + static_cast<size_t>(word_end - begin));
     parts.emplace_back(begin, word_end);
     rest = strip(rest.substr(static_cast<size_t>(word_end - begin)), std::nullopt, true, false);
   }
   return parts;
 }
 
-std::vector<std::string> split_at_space_right(std::string_view text, int64_t most) {
-  std::vector<std::string> parts;
+Parts split_at_space_right(std::string_view text, int64_t most, Budget& budget) {
+  Parts parts;
   std::string_view rest = strip(text, std::nullopt, false, true);
   while (!rest.empty()) {
     if (most >= 0 && static_cast<int64_t>(parts.size()) == most) {
@@ -124,6 +136,7 @@ std::vector<std::string> split_at_space_right(std::string_view text, int64_t mos
     }
     size_t begin = rest.size();
     while (begin > 0 && !is_space(code_at(rest, step_back(rest, begin)))) begin = step_back(rest, begin);
+    budget.make(kPartBytes + rest.size() - begin);
     parts.emplace_back(rest.substr(begin));
     rest = strip(rest.substr(0, begin), std::nullopt, false, true);
   }
@@ -184,43 +197,45 @@ bool is_printable(uint32_t code) {
   }
 }
 
-std::string_view strip(std::string_view text, std::optional<std::string_view> set, bool left, bool right) {
+std::string_view strip(std::string_view text, std::optional<std::string_view> characters, bool left, bool right) {
+  const CharacterSet set(characters);
   size_t begin = 0, end = text.size();
   while (left && begin < end) {
     const char* at = text.data() + begin;
-    if (!in_set(next_code_point(at), set)) break;
+    if (!set.has(next_code_point(at))) break;
     begin = static_cast<size_t>(at - text.data());
   }
   while (right && begin < end) {
     size_t before = step_back(text, end);
-    if (!in_set(code_at(text, before), set)) break;
+    if (!set.has(code_at(text, before))) break;
     end = before;
   }
   return text.substr(begin, end - begin);
 }
 
-std::vector<std::string> split_text(std::string_view text, std::optional<std::string_view> separator, int64_t most) {
-  if (!separator) return split_at_space(text, most);
+Parts split_text(std::string_view text, std::optional<std::string_view> separator, int64_t most, Budget& budget) {
+  if (!separator) return split_at_space(text, most, budget);
   check(!separator->empty(), "empty separator");
-  std::vector<std::string> parts;
+  Parts parts;
   for (;;) {
     bool full = most >= 0 && static_cast<int64_t>(parts.size()) == most;
-    size_t found = full ? std::string_view::npos : text.find(*separator);
+    size_t found = full ? std::string_view::npos : find_text(text, *separator);
+    budget.make(kPartBytes + std::min(found, text.size()));
     parts.emplace_back(text.substr(0, found));
     if (found == std::string_view::npos) return parts;
     text.remove_prefix(found + separator->size());
   }
 }
 
-std::vector<std::string> split_text_right(std::string_view text, std::optional<std::string_view> separator,
-                                          int64_t most) {
-  if (!separator) return split_at_space_right(text, most);
+Parts split_text_right(std::string_view text, std::optional<std::string_view> separator, int64_t most, Budget& budget) {
+  if (!separator) return split_at_space_right(text, most, budget);
   check(!separator->empty(), "empty separator");
-  std::vector<std::string> parts;
+  Parts parts;
   for (;;) {
     bool full = most >= 0 && static_cast<int64_t>(parts.size()) == most;
-    size_t found = full ? std::string_view::npos : text.rfind(*separator);
+    size_t found = full ? std::string_view::npos : find_last_text(text, *separator, budget);
     if (found == std::string_view::npos) break;
+    budget.make(kPartBytes + text.size() - found);
     parts.emplace_back(text.substr(found + separator->size()));
     text = text.substr(0, found);
   }
@@ -229,19 +244,32 @@ std::vector<std::string> split_text_right(std::string_view text, std::optional<s
   return parts;
 }
 
-std::vector<std::string> split_lines(std::string_view text, bool keep_ends) {
-  std::vector<std::string> lines;
+Parts split_lines(std::string_view text, bool keep_ends, Budget& budget) {
+  Parts lines;
   const char *at = text.data(), *end = at + text.size(), *begin = at;
   while (at < end) {
     const char* before = at;
     uint32_t code = next_code_point(at);
     if (!is_line_end(code)) continue;
     if (code == '\r' && at < end && *at == '\n') ++at;
+    budget.make(kPartBytes + static_cast<size_t>(at - begin));
     lines.emplace_back(begin, keep_ends ? at : before);
     begin = at;
   }
   if (begin < end) lines.emplace_back(begin, end);
   return lines;
+}
+
+size_t find_text(std::string_view text, std::string_view part, size_t from) {
+  if (from > text.size()) return std::string_view::npos;
+  const void* found = memmem(text.data() + from, text.size() - from, part.data(), part.size());
+  return found ? static_cast<size_t>(static_cast<const char*>(found) - text.data()) : std::string_view::npos;
+}
+
+size_t find_last_text(std::string_view text, std::string_view part, Budget& budget) {
+  if (part.size() > text.size()) return std::string_view::npos;
+  budget.look(text.size() * part.size());
+  return text.rfind(part);
 }
 
 std::string replaced(std::string_view text, std::string_view old, std::string_view with, int64_t most, Budget& budget) {
@@ -250,7 +278,7 @@ std::string replaced(std::string_view text, std::string_view old, std::string_vi
   for (int64_t done = 0; most < 0 || done < most; ++done) {
     // An empty text to replace stands before every character and at the end.
     size_t step = old.empty() ? (at < text.size() ? utf8_step(text.substr(at)).length : 0) : 0;
-    size_t found = old.empty() ? at : text.find(old, at);
+    size_t found = old.empty() ? at : find_text(text, old, at);
     if (found == std::string_view::npos) break;
     budget.make(with.size() + 1);
     out.append(text.substr(at, found - at)).append(with).append(text.substr(found, step));

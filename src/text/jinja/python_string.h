@@ -22,10 +22,13 @@ bool is_printable(uint32_t code_point);
 std::string_view strip(std::string_view text, std::optional<std::string_view> set, bool left, bool right);
 
 // str.split and str.rsplit: at white space without a separator; `most` < 0: all. Error for an empty separator.
-std::vector<std::string> split_text(std::string_view text, std::optional<std::string_view> separator, int64_t most);
-std::vector<std::string> split_text_right(std::string_view text, std::optional<std::string_view> separator,
-                                          int64_t most);
-std::vector<std::string> split_lines(std::string_view text, bool keep_ends);
+using Parts = std::vector<std::string>;
+Parts split_text(std::string_view text, std::optional<std::string_view> separator, int64_t most, Budget& budget);
+Parts split_text_right(std::string_view text, std::optional<std::string_view> separator, int64_t most, Budget& budget);
+Parts split_lines(std::string_view text, bool keep_ends, Budget& budget);
+// The byte where `part` begins, first or last; npos: nowhere. The first in linear time; the last, which is not, is charged for.
+size_t find_text(std::string_view text, std::string_view part, size_t from = 0);
+size_t find_last_text(std::string_view text, std::string_view part, Budget& budget);
 std::string replaced(std::string_view text, std::string_view old, std::string_view with, int64_t most, Budget& budget);
 
 // Case mappings of one character to one (Unicode's simple ones), and of the Latin letters whose capitals are two (ß).

@@ -22,7 +22,6 @@ struct JsonStyle {
 // json.dumps(). Error "Object of type Undefined is not JSON serializable".
 std::string to_json(const Value& value, const JsonStyle& style, Budget& budget);
 
-class Interpreter;
 // text.format(*positional, **named), with the fields' attributes and items looked up by the interpreter.
 std::string format_fields(std::string_view format, const Arguments& arguments, Interpreter& interpreter);
 // text % value. Both know the fields that templates use and name one that they do not.

@@ -10,10 +10,7 @@ struct Template::Tree {
 };
 
 Template::Template(std::string_view source, std::string where)
-    : where_(std::move(where)), tree_(std::make_unique<const Tree>(Tree{parse_template(source, where_)})) {}
-Template::~Template() = default;
-Template::Template(Template&&) noexcept = default;
-Template& Template::operator=(Template&&) noexcept = default;
+    : where_(std::move(where)), tree_(std::make_shared<const Tree>(Tree{parse_template(source, where_)})) {}
 
 std::string Template::render(const Json& variables, const RenderOptions& options) const {
   check(variables.is_object(), where_, ": wanted an object of variables");

@@ -24,9 +24,6 @@ class Template {
  public:
   // `where` names it in errors. TemplateError with line and column for anything that is not understood.
   Template(std::string_view source, std::string where);
-  ~Template();
-  Template(Template&&) noexcept;
-  Template& operator=(Template&&) noexcept;
 
   // `variables` is an object. TemplateError for what the template raises, does wrong, or does not finish within the limits.
   std::string render(const Json& variables, const RenderOptions& options = {}) const;
@@ -34,7 +31,7 @@ class Template {
  private:
   struct Tree;
   std::string where_;
-  std::unique_ptr<const Tree> tree_;
+  std::shared_ptr<const Tree> tree_;  // copies share it
 };
 
 }  // namespace longhaul::jinja

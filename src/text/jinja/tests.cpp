@@ -29,8 +29,8 @@ bool is_callable(const Value& value) {
 // There are letters with case, and all of them have this one.
 template <bool (*is)(uint32_t), bool (*is_not)(uint32_t)>
 bool has_case(const Value& value) {
-  if (!value.is_text()) return false;  // no number or list has
-  const std::string& bytes = value.bytes();
+  Budget budget{Limits()};
+  const std::string bytes = to_text(value, budget);
   bool found = false;
   for (const char *at = bytes.data(), *end = at + bytes.size(); at < end;) {
     const uint32_t code = next_code_point(at);

@@ -65,7 +65,7 @@ const Value* Dict::find(std::string_view key) const {
 
 const Value* Dict::find(const Value& key, Budget& budget) const {
   check_hashable(key);
-  budget.look(entries.size());
+  budget.look(entries.size() * kEntryLooks);
   if (key.is_text()) return find(key.bytes());
   for (const auto& [name, value] : entries)
     if (equal(name, key, budget)) return &value;
@@ -228,7 +228,7 @@ bool contains(const Value& container, const Value& item, Budget& budget) {
   if (container.is_text()) {
     check(item.is_text(), "'in <string>' requires string as left operand, not ", type_name(item));
     budget.look(container.bytes().size());
-    return container.bytes().find(item.bytes()) != std::string::npos;
+    return find_text(container.bytes(), item.bytes()) != std::string::npos;
   }
   if (container.is<DictPtr>()) return container.as<DictPtr>()->find(item, budget) != nullptr;
   check(is_iterable(container), "argument of type '", type_name(container), "' is not iterable");
@@ -270,7 +270,7 @@ std::vector<Value> items_of(const Value& value, Budget& budget) {
   Cursor cursor(value);
   std::vector<Value> items;
   while (std::optional<Value> item = cursor.next()) {
-    budget.make(sizeof(Value));
+    budget.make(sizeof(Value) + (value.is_text() ? sizeof(Text) : 0));
     items.push_back(*std::move(item));
   }
   return items;

@@ -65,6 +65,7 @@ struct Sequence {
   int depth = 1;                          // of containers in each other
 };
 
+inline constexpr size_t kEntryLooks = 16;  // a dictionary is searched from its front: what an entry costs, in looks
 struct Dict {
   std::vector<std::pair<Value, Value>> entries;  // in the order of insertion
   int depth = 1;
@@ -102,7 +103,7 @@ std::string type_name(const Value& value);  // type(value).__name__: "str"
 // `object` has no item or attribute `key`: "'dict object' has no attribute 'x'".
 Value undefined_in(const Value& object, const Value& key, Budget& budget);
 [[noreturn]] void fail_undefined(const Value& value);
-// The second argument of a check that no operand is undefined.
+// Error with its message when the value is undefined.
 void require_defined(const Value& value);
 
 bool truth(const Value& value);

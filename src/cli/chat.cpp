@@ -1,0 +1,171 @@
+// `longhaul chat DIR`: a conversation with a model, in a terminal or through pipes.
+#include <cstdio>
+#include <memory>
+
+#include "base/log.h"
+#include "cli/chat_commands.h"
+#include "cli/command.h"
+#include "cli/sampler_flags.h"
+#include "cli/terminal.h"
+#include "io/hub_folder.h"
+#include "models/models.h"
+#include "train/run_tokenizer.h"
+
+namespace longhaul {
+
+namespace {
+
+struct ChatFlags {
+  std::string model, style, system, tokenizer, context, max_tokens = "512", chunk = "512";
+  GenerateOptions generate;
+  bool no_cache = false;
+  std::vector<std::string> overrides;
+};
+
+void print(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  check(std::fflush(stdout) == 0, "chat: standard output cannot be written");
+}
+
+std::string rate(int64_t tokens, double seconds) {
+  char shown[32];
+  std::snprintf(shown, sizeof shown, "%.1f tok/s", seconds > 0 ? static_cast<double>(tokens) / seconds : 0);
+  return shown;
+}
+
+class ChatLoop {
+ public:
+  ChatLoop(Chat& chat, std::string format) : chat_(chat), format_(std::move(format)), lines_("> ") {}
+
+  void run() {
+    if (lines_.is_terminal()) print("/help lists the commands, Ctrl-D leaves.\n");
+    while (std::optional<std::string> line = lines_.read()) {
+      if (trim(*line).empty()) continue;
+      try {
+        if (take(*line) == ChatStep::kLeave) return;
+      } catch (const Error& error) {  // one mistake, or a text that is too long, does not end a conversation
+        if (!chat_.conversation.is_answered()) chat_.conversation.undo();
+        std::fprintf(stderr, "longhaul: %s\n", error.what());
+      }
+    }
+    if (lines_.is_terminal()) print("\n");
+  }
+
+ private:
+  ChatStep take(const std::string& line) {
+    if (is_chat_command(line)) {
+      const ChatStep step = run_chat_command(chat_, format_, line);
+      if (step == ChatStep::kAnswer) answer();
+      return step;
+    }
+    chat_.conversation.ask(line.starts_with("//") ? line.substr(1) : line);
+    answer();
+    return ChatStep::kAnswer;
+  }
+
+  void answer() {
+    const bool json = common_flags().json;
+    const InterruptGuard guard;
+    const Clock::time_point begun = Clock::now();
+    Chat::Answer answer;
+    {
+      std::optional<StatusLine> status;
+      if (lines_.is_terminal() && !json) status.emplace();
+      answer = chat_.reply(
+          [&](std::string_view piece, int64_t tokens) {
+            if (!json) print(piece);
+            const double seconds = std::chrono::duration<double>(Clock::now() - begun).count();
+            if (status && status->is_due()) status->show(str(tokens, " tokens, ", rate(tokens, seconds)));
+          },
+          [&] { return guard.received(); });
+    }
+    if (!chat_.conversation.is_answered()) chat_.conversation.undo();  // stopped before it began
+    json ? print(json_text(json_of(answer), "chat") + "\n") : print("\n");
+    const int64_t used = answer.prompt + answer.tokens;
+    log_info(answer.finish == "interrupted" ? "stopped; " : "", with_commas(answer.tokens), " tokens, ",
+             rate(answer.decoded, answer.decode_seconds), "; read ", with_commas(answer.prompt - answer.reused), " of ",
+             with_commas(answer.prompt), "; ", with_commas(used), " of ", with_commas(chat_.context()),
+             " tokens of context");
+  }
+
+  static Json json_of(const Chat::Answer& answer) {
+    return {{"kind", "answer"},
+            {"text", answer.text},
+            {"finish", answer.finish},
+            {"prompt_tokens", answer.prompt},
+            {"reused_tokens", answer.reused},
+            {"tokens", answer.tokens},
+            {"prompt_seconds", answer.prompt_seconds},
+            {"decode_seconds", answer.decode_seconds}};
+  }
+
+  using Clock = std::chrono::steady_clock;
+  Chat& chat_;
+  std::string format_;
+  LineReader lines_;
+};
+
+ChatOptions options_of(const ChatFlags& flags, const Model& model, const Tokenizer& tokenizer, const ChatStyle& style) {
+  const ModelInfo& info = model.info();
+  ChatOptions options{flags.generate};
+  options.generate.seed = common_flags().seed;
+  options.generate.max_tokens = parse_length(flags.max_tokens, "--max-tokens");
+  check(options.generate.max_tokens >= 1, "--max-tokens: wanted at least 1, got ", options.generate.max_tokens);
+  options.generate.sampler.validate();
+  options.generate.stops.insert(options.generate.stops.end(), style.stops.begin(), style.stops.end());
+  options.generate.ends = chat_end_tokens(model_folder(flags.model), tokenizer);
+  options.context = flags.context.empty() ? info.trained_length : parse_length(flags.context, "--context");
+  options.chunk = parse_length(flags.chunk, "--prefill-chunk");
+  options.cache = !flags.no_cache;
+  return options;
+}
+
+int run(const ChatFlags& flags) {
+  const std::string folder = model_folder(flags.model);
+  const ChatStyle style = chat_style(folder, flags.style);
+  const std::string& dtype = common_flags().dtype;
+  LoadOptions load;
+  load.dtype = parameter_dtype(dtype);
+  load.compute = compute_type(dtype);
+  load.overrides = flags.overrides;
+  const auto model = load_model(flags.model, load);
+  const auto tokenizer = flags.tokenizer.empty() ? run_tokenizer(folder) : make_tokenizer(flags.tokenizer);
+  ChatOptions options = options_of(flags, *model, *tokenizer, style);
+  if (common_flags().dry_run) {
+    log_info("would chat with ", flags.model, " by the format of ", style.name, " in ", with_commas(options.context),
+             " tokens of context");
+    return 0;
+  }
+  Chat chat(*model, *tokenizer, style.chat_template, std::move(options));
+  chat.conversation.system = flags.system;
+  ChatLoop(chat, style.name).run();
+  return 0;
+}
+
+std::function<int()> set_up(CLI::App& app) {
+  auto flags = std::make_shared<ChatFlags>();
+  SamplerOptions& sampler = flags->generate.sampler;
+  sampler.temperature = 0.7, sampler.top_k = 50, sampler.top_p = 0.9;
+  app.add_option("model", flags->model, "model directory, or the id of a cached hub model")->required();
+  add_overrides(app, flags->overrides);
+  app.add_option("--template", flags->style,
+                 "a format (`longhaul list chat-formats`), or the file of a Jinja template");
+  app.add_option("--system", flags->system, "system text");
+  app.add_option("--context", flags->context, "tokens of the conversation at most (default: the length trained at)");
+  app.add_option("--max-tokens", flags->max_tokens, "tokens of an answer at most")->capture_default_str();
+  add_sampler_flags(app, sampler);
+  app.add_option("--stop", flags->generate.stops, "text that ends an answer and is no part of it; repeatable")
+      ->allow_extra_args(false);
+  app.add_option("--tokenizer", flags->tokenizer, "name or path (default: the run's own)");
+  app.add_option("--prefill-chunk", flags->chunk, "prompt tokens that pass through the layers together")
+      ->capture_default_str();
+  app.add_flag("--no-cache", flags->no_cache,
+               "read the whole text again for every token: slow, and right for every encoding");
+  return [flags] { return run(*flags); };
+}
+
+}  // namespace
+
+LH_REGISTER(Commands, "chat", "talks with a model: streaming, with history, in a terminal or through pipes", set_up);
+
+}  // namespace longhaul
