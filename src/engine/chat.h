@@ -36,6 +36,8 @@ class Chat {
   // The model and the tokenizer must live longer. Error when they do not fit each other, the context is longer than the
   // encoding's, or its past cannot be kept (ChatOptions::cache).
   Chat(const Model& model, const Tokenizer& tokenizer, ChatTemplate chat_template, ChatOptions options);
+  Chat(const Chat&) = delete;
+  Chat& operator=(const Chat&) = delete;
 
   Conversation conversation;
   GenerateOptions& generate() { return options_.generate; }

@@ -267,7 +267,7 @@ ExpressionPtr Parser::parse_postfix(ExpressionPtr object) {
     if (is_operator(".") || is_operator("[")) {
       object = parse_subscript(std::move(object));
     } else if (is_operator("(")) {
-      const Position at = current().at;
+      const Position at = object->at;
       CallArguments arguments = parse_arguments();
       int depth = std::max(object->depth, depth_of(arguments));
       object = make(at, Call{std::move(object), std::move(arguments)}, depth);
