@@ -116,6 +116,7 @@ ChatOptions options_of(const ChatFlags& flags, const Model& model, const Tokeniz
   options.generate.ends = chat_end_tokens(model_folder(flags.model), tokenizer);
   options.context = flags.context.empty() ? info.trained_length : parse_length(flags.context, "--context");
   options.chunk = parse_length(flags.chunk, "--prefill-chunk");
+  check(options.chunk >= 1, "--prefill-chunk: wanted at least 1, got 0");
   options.cache = !flags.no_cache;
   return options;
 }
@@ -157,10 +158,11 @@ std::function<int()> set_up(CLI::App& app) {
   app.add_option("--stop", flags->generate.stops, "text that ends an answer and is no part of it; repeatable")
       ->allow_extra_args(false);
   app.add_option("--tokenizer", flags->tokenizer, "name or path (default: the run's own)");
-  app.add_option("--prefill-chunk", flags->chunk, "prompt tokens that pass through the layers together")
-      ->capture_default_str();
+  auto* chunk = app.add_option("--prefill-chunk", flags->chunk, "prompt tokens that pass through the layers together")
+                    ->capture_default_str();
   app.add_flag("--no-cache", flags->no_cache,
-               "read the whole text again for every token: slow, and right for every encoding");
+               "read the whole text again for every token: slow, and right for every encoding")
+      ->excludes(chunk);
   return [flags] { return run(*flags); };
 }
 

@@ -24,9 +24,10 @@ struct ChatOptions {
 class Chat {
  public:
   struct Answer {
-    std::string text, finish;  // as GeneratedText::Sample; "interrupted" too
-    int64_t prompt = 0, reused = 0,
-            tokens = 0;  // tokens of the text before it, how many of them were there already, its own
+    std::string text, finish;  // as GeneratedText::Sample
+    int64_t prompt = 0;        // tokens of the text before it
+    int64_t reused = 0;        // of them, those that were there already
+    int64_t tokens = 0;        // its own
     double prompt_seconds = 0, decode_seconds = 0;
     int64_t decoded = 0;  // tokens that decode_seconds were spent on
   };
