@@ -4,7 +4,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <clocale>
 #include <csignal>
 #include <cstdio>
@@ -46,6 +45,8 @@ struct LineReader::Editor {
           return self->prompt.data();
         });
     el_set(edit, EL_EDITOR, "emacs");
+    el_set(edit, EL_SETTY, "-d", "intr=", nullptr);  // while a line is edited, Ctrl-C is a key
+    el_set(edit, EL_BIND, "^C", "em-kill-line", nullptr);
     lines = history_init();
     HistEvent event;
     history(lines, &event, H_SETSIZE, kHistory);
@@ -60,19 +61,12 @@ struct LineReader::Editor {
   Editor& operator=(const Editor&) = delete;
 
   std::optional<std::string> read() {
-    for (;;) {
-      InterruptGuard guard;
-      int length = 0;
-      const char* line = el_gets(edit, &length);
-      if (line != nullptr && length > 0) {
-        HistEvent event;
-        if (length > 1) history(lines, &event, H_ENTER, line);
-        return std::string(line, static_cast<size_t>(length));
-      }
-      if (!guard.received()) return std::nullopt;
-      el_reset(edit);
-      put("\n");
-    }
+    int length = 0;
+    const char* line = el_gets(edit, &length);
+    if (line == nullptr || length <= 0) return std::nullopt;
+    HistEvent event;
+    if (length > 1) history(lines, &event, H_ENTER, line);
+    return std::string(line, static_cast<size_t>(length));
   }
 
   std::string prompt;
