@@ -96,6 +96,7 @@ Value indent(Interpreter& interpreter, const Value& input, const Arguments& argu
   check(input.is_text(), "unsupported operand type(s) for +=: '", type_name(input), "' and 'str'");
   Budget& budget = interpreter.budget();
   std::string margin;
+  if (given.has(0)) require_defined(given[0]);
   if (given.has(0) && given[0].is_text()) {
     margin = given.text(0);
   } else {
