@@ -44,12 +44,14 @@ TEST_F(TokenizeCommand, SpecialTokensAreReadAndWrittenWhenAsked) {
 
 TEST_F(TokenizeCommand, MistakesAreOneLineAndExitCode2) {
   write_file(folder_ / "broken.json", "{\"model\": {\"type\": \"WordPiece\"}}");
+  write_file(folder_ / "other.json", "{\"model\": {\"type\": \"WordLevel\"}}");
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"nowhere.json", "nowhere.json: "},
       {"byts", "unknown tokenizer 'byts' (did you mean 'bytes'?)"},
       {"Llama-3", "unknown tokenizer 'Llama-3': wanted bytes"},
       {"''", "unknown tokenizer '': wanted bytes"},
-      {"broken.json", "broken.json: model: type \"WordPiece\" is not supported"},
+      {"broken.json", "broken.json: model: wanted the key vocab, found no such key"},
+      {"other.json", "other.json: model: type \"WordLevel\" is not supported (wanted BPE, Unigram or WordPiece)"},
       {". --decode", "tokenize --decode: standard input: wanted an integer, found 'x'"},
       {". --decode --count", "--decode excludes --count"},
       {". --dry-run", "tokenize: --dry-run has no meaning here"},

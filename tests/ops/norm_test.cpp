@@ -1,5 +1,7 @@
 #include "ops/norm/norm.h"
 
+#include <torch/csrc/autograd/autograd.h>
+
 #include "base/error.h"
 #include "ops/norm/norm_kernels.h"
 #include "ops/norm/norm_ref.h"
