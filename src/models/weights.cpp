@@ -62,8 +62,8 @@ class Matching {
     used_.insert(name);
     const TensorView& found = files.tensors().at(name);
     if (found.shape != stored.shape)
-      wrong.push_back(longhaul::str(name, ": wanted ", at::IntArrayRef(stored.shape), ", found ",
-                                    at::IntArrayRef(found.shape)));
+      wrong.push_back(
+          longhaul::str(name, ": wanted ", at::IntArrayRef(stored.shape), ", found ", at::IntArrayRef(found.shape)));
     else if (!at::isFloatingType(scalar_type_of(found.dtype)))
       wrong.push_back(longhaul::str(name, ": wanted floating point, found ", name_of(found.dtype)));
     pairs.push_back({std::move(stored), name});

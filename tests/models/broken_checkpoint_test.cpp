@@ -147,7 +147,7 @@ TEST_F(BrokenCheckpoint, ConfigsThatLie) {
     expect_refusal(str(key, " ", value.dump()), part);
   }
   for (const std::string& text : {std::string(), std::string("{"), std::string("[]"), std::string("\"model_type\""),
-                                 std::string(1000, '['), std::string("{\"a\":") + std::string(400, '{')}) {
+                                  std::string(1000, '['), std::string("{\"a\":") + std::string(400, '{')}) {
     write_file(folder_ / "config.json", text);
     expect_refusal("config " + text.substr(0, 20), "config.json: ");
   }
@@ -168,8 +168,7 @@ TEST_F(BrokenCheckpoint, PicklesThatAreNotStateDicts) {
     write_file(path, whole.substr(0, size));
     expect_refusal(str("a pickle of ", size, " bytes"), "pytorch_model.bin: ");
   }
-  for (const char* text :
-       {"cos\nsystem\n(S'true'\ntR.", "\x80\x02N.", "\x80\x02]q\x00h\x00\x61.", "PK\x03\x04"}) {
+  for (const char* text : {"cos\nsystem\n(S'true'\ntR.", "\x80\x02N.", "\x80\x02]q\x00h\x00\x61.", "PK\x03\x04"}) {
     write_file(path, text);
     expect_refusal("a hostile pickle", "pytorch_model.bin: ");
   }
