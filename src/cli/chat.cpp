@@ -20,6 +20,7 @@ struct ChatFlags {
   GenerateOptions generate;
   bool no_cache = false;
   std::vector<std::string> overrides;
+  std::string method = "none";
 };
 
 void print(std::string_view text) {
@@ -129,6 +130,7 @@ int run(const ChatFlags& flags) {
   load.dtype = parameter_dtype(dtype);
   load.compute = compute_type(dtype);
   load.overrides = flags.overrides;
+  load.method = flags.method;
   const auto model = load_model(flags.model, load);
   const auto tokenizer = flags.tokenizer.empty() ? run_tokenizer(folder) : make_tokenizer(flags.tokenizer);
   ChatOptions options = options_of(flags, *model, *tokenizer, style);
@@ -149,6 +151,7 @@ std::function<int()> set_up(CLI::App& app) {
   sampler.temperature = 0.7, sampler.top_k = 50, sampler.top_p = 0.9;
   app.add_option("model", flags->model, "model directory, or the id of a cached hub model")->required();
   add_overrides(app, flags->overrides);
+  add_method(app, flags->method);
   app.add_option("--template", flags->style,
                  "a format (`longhaul list chat-formats`), or the file of a Jinja template");
   app.add_option("--system", flags->system, "system text");

@@ -33,6 +33,13 @@ inline void add_overrides(CLI::App& app, std::vector<std::string>& overrides) {
       ->allow_extra_args(false);
 }
 
+// --method, of the commands that run a model (methods/method.h).
+inline constexpr const char* kMethodHelp =
+    "length methods, joined by +: yarn:factor=4, self-extend:group=8,window=512+log-n (`longhaul list methods`)";
+inline void add_method(CLI::App& app, std::string& method) {
+  app.add_option("--method", method, kMethodHelp)->capture_default_str();
+}
+
 // The command line as it was given, for result files.
 const std::string& command_line();
 

@@ -26,6 +26,7 @@ struct GenerateFlags {
   GenerateOptions options;
   bool no_cache = false;
   std::vector<std::string> overrides;
+  std::string method = "none";
 };
 
 std::string prompt_text(const GenerateFlags& flags) {
@@ -150,6 +151,7 @@ int run(GenerateFlags& flags) {
   load.dtype = parameter_dtype(dtype);
   load.compute = compute_type(dtype);
   load.overrides = flags.overrides;
+  load.method = flags.method;
   const auto model = load_model(flags.model, load);
   const auto tokenizer =
       flags.tokenizer.empty() ? run_tokenizer(model_folder(flags.model)) : make_tokenizer(flags.tokenizer);
@@ -169,10 +171,11 @@ int run(GenerateFlags& flags) {
   }
   std::unique_ptr<Engine> engine = flags.no_cache ? nullptr : std::make_unique<Engine>(*model, room);
   std::unique_ptr<LogitSource> source;
+  const int64_t request = length + options.max_tokens - 1;
   if (engine)
-    source = std::make_unique<CachedLogits>(*engine);
+    source = std::make_unique<CachedLogits>(*engine, request);
   else
-    source = std::make_unique<RecomputedLogits>(*model);
+    source = std::make_unique<RecomputedLogits>(*model, request);
   Printer printer(options.samples, common_flags().json);
   const GeneratedText result = generate_text(
       *source, *tokenizer, prompt, options,
@@ -189,6 +192,7 @@ std::function<int()> set_up(CLI::App& app) {
   sampler.temperature = 0.8, sampler.top_k = 50;
   app.add_option("--model", flags->model, "model directory, or the id of a cached hub model")->required();
   add_overrides(app, flags->overrides);
+  add_method(app, flags->method);
   auto* prompt = app.add_option("--prompt", flags->prompt, "text to continue (empty: the beginning of a text)");
   app.add_option("--prompt-file", flags->prompt_file, "file that holds it; -: standard input")->excludes(prompt);
   app.add_option("--max-tokens", flags->max_tokens, "tokens of a continuation at most")->capture_default_str();

@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "io/hub_folder.h"
 #include "io/tensor_files.h"
+#include "methods/planned_encoding.h"
 #include "models/models.h"
 
 namespace longhaul {
@@ -18,8 +19,9 @@ namespace {
 struct InspectOptions {
   std::string model;
   std::string length;
-  bool tensors = false;
+  bool tensors = false, frequencies = false;
   std::vector<std::string> overrides;
+  std::string method = "none";
 };
 
 // The dtypes of the stored tensors with their share of the elements: "BF16", "BF16 (99.9%), F32 (0.1%)".
@@ -77,6 +79,12 @@ Json describe(const Model& model, const InspectOptions& options) {
   const TensorFiles files = TensorFiles::open(model_folder(options.model));
   out["files"] = {{"path", files.where()}, {"dtype", stored_dtypes(files)}};
   if (!options.length.empty()) out["cost"] = cost_of(model, parse_length(options.length, "--length"));
+  if (options.frequencies) {
+    const RotaryEncoding* rotary = rotary_of(model.encoding());
+    check(rotary, "--frequencies: ", options.model, " has no rotary positions");
+    check(!options.length.empty(), "--frequencies: wanted --length, the tokens of the text that they are of");
+    out["frequencies"] = rotary->rope().policy->frequencies(parse_length(options.length, "--length"));
+  }
   if (options.tensors)
     for (const Parameter& p : model.parameters().all())
       out["tensors"].push_back({{"name", p.name},
@@ -118,6 +126,9 @@ void print(const Json& d) {
                 human_bytes(cost["decode_state_bytes"].get<double>()).c_str(),
                 cost.contains("impossible") ? (" - impossible: " + cost["impossible"].get<std::string>()).c_str() : "");
   }
+  if (d.contains("frequencies"))
+    for (size_t m = 0; m < d["frequencies"].size(); ++m)
+      std::printf("  pair %-4zu          %.10g radians a token\n", m, d["frequencies"][m].get<double>());
   if (d.contains("tensors"))
     for (const Json& t : d["tensors"])
       std::printf("  %-48s %s  max |x| %.4g\n", t["name"].get<std::string>().c_str(), t["shape"].dump().c_str(),
@@ -127,6 +138,7 @@ void print(const Json& d) {
 int inspect(const InspectOptions& options) {
   LoadOptions load;
   load.overrides = options.overrides;
+  load.method = options.method;
   auto model = load_model(options.model, load);
   Json description = describe(*model, options);
   if (common_flags().json)
@@ -144,7 +156,10 @@ LH_REGISTER(Commands, "inspect",
               auto options = std::make_shared<InspectOptions>();
               app.add_option("model", options->model, "model directory, or the id of a cached hub model")->required();
               add_overrides(app, options->overrides);
+              add_method(app, options->method);
               app.add_option("--length", options->length, "also say what this many tokens cost (4k, 1m)");
+              app.add_flag("--frequencies", options->frequencies,
+                           "list the rotary frequencies in force in a text of --length tokens");
               app.add_flag("--tensors", options->tensors, "list the tensors");
               return [options] { return inspect(*options); };
             });

@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "data/documents.h"
+#include "methods/method.h"
 #include "models/models.h"
 #include "ops/op.h"
 #include "pos/encoding.h"
@@ -19,6 +20,12 @@ template <class Factory>
 Json rows_of(const Registry<Factory>& registry) {
   Json rows = Json::array();
   for (const auto& [name, entry] : registry.entries()) rows.push_back({{"name", name}, {"summary", entry.summary}});
+  return rows;
+}
+
+Json rows_of_methods() {
+  Json rows = Json::array();
+  for (const auto& [name, summary] : method_summaries()) rows.push_back({{"name", name}, {"summary", summary}});
   return rows;
 }
 
@@ -41,15 +48,11 @@ std::string line_of(const Json& row, size_t width) {
 }
 
 Json everything() {
-  return {{"models", rows_of(ModelFamilies())},
-          {"checkpoints", rows_of(HubFamilies())},
-          {"encodings", rows_of(Encodings())},
-          {"ropes", rows_of(RopeTypes())},
-          {"tokenizers", rows_of(Tokenizers())},
-          {"chat-formats", rows_of(ChatFormats())},
-          {"ops", rows_of_ops()},
-          {"corpora", rows_of(DocumentFormats())},
-          {"commands", rows_of(Commands())}};
+  return {{"models", rows_of(ModelFamilies())},     {"checkpoints", rows_of(HubFamilies())},
+          {"encodings", rows_of(Encodings())},      {"ropes", rows_of(RopeTypes())},
+          {"methods", rows_of_methods()},           {"tokenizers", rows_of(Tokenizers())},
+          {"chat-formats", rows_of(ChatFormats())}, {"ops", rows_of_ops()},
+          {"corpora", rows_of(DocumentFormats())},  {"commands", rows_of(Commands())}};
 }
 
 int list(const std::string& what) {
@@ -74,13 +77,13 @@ int list(const std::string& what) {
 
 }  // namespace
 
-LH_REGISTER(Commands, "list", "everything there is: models, encodings, tokenizers, corpora, ops, commands",
-            [](CLI::App& app) {
-              auto what = std::make_shared<std::string>("all");
-              app.add_option(
-                  "what", *what,
-                  "all, models, checkpoints, encodings, ropes, tokenizers, chat-formats, corpora, ops or commands");
-              return [what] { return list(*what); };
-            });
+LH_REGISTER(
+    Commands, "list", "everything there is: models, encodings, tokenizers, corpora, ops, commands", [](CLI::App& app) {
+      auto what = std::make_shared<std::string>("all");
+      app.add_option(
+          "what", *what,
+          "all, models, checkpoints, encodings, ropes, methods, tokenizers, chat-formats, corpora, ops or commands");
+      return [what] { return list(*what); };
+    });
 
 }  // namespace longhaul

@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "eval/protocol.h"
 #include "eval/runner.h"
+#include "methods/method.h"
 #include "report/export.h"
 #include "report/table.h"
 #include "train/run_tokenizer.h"
@@ -20,7 +21,7 @@ namespace {
 struct PplFlags {
   std::string models, data, lengths, protocol = "block", tokens, chunk, split = "val", journal, tokenizer;
   bool merge = false;
-  std::vector<std::string> overrides;
+  std::vector<std::string> overrides, methods = {"none"};
 };
 
 constexpr int kInterrupted = 130;  // the shell's code for a command that ^C ended
@@ -36,6 +37,16 @@ std::vector<std::string> model_folders(const std::string& text) {
   return folders;
 }
 
+// In canonical spelling.
+std::vector<std::string> methods_of(const PplFlags& flags) {
+  std::vector<std::string> methods;
+  for (const std::string& text : flags.methods) {
+    methods.push_back(canonical_method(text));
+    check(std::count(methods.begin(), methods.end(), methods.back()) == 1, "--method: '", text, "' is named twice");
+  }
+  return methods;
+}
+
 std::vector<Subject> subjects_of(const PplFlags& flags, const Dataset& data) {
   ModelSubjectOptions options;
   options.dtype = common_flags().dtype;
@@ -45,7 +56,11 @@ std::vector<Subject> subjects_of(const PplFlags& flags, const Dataset& data) {
   options.journal = flags.journal;
   options.overrides = flags.overrides;
   std::vector<Subject> subjects;
-  for (const std::string& folder : model_folders(flags.models)) subjects.push_back(model_subject(folder, options));
+  for (const std::string& folder : model_folders(flags.models))
+    for (const std::string& method : methods_of(flags)) {
+      options.method = method;
+      subjects.push_back(model_subject(folder, options));
+    }
   return subjects;
 }
 
@@ -65,7 +80,7 @@ ReportContent results_of(const std::vector<Subject>& subjects, const std::vector
   ReportContent content{collect_results(records), {}, command_line()};
   auto place = [&](const Row& row) {
     size_t at = 0;
-    while (at < subjects.size() && subjects[at].name != row.path) ++at;
+    while (at < subjects.size() && (subjects[at].name != row.path || subjects[at].method != row.method)) ++at;
     return at;
   };
   for (Board& board : content.results.boards)
@@ -136,6 +151,9 @@ LH_REGISTER(
       auto flags = std::make_shared<PplFlags>();
       app.add_option("--model", flags->models, "model directories or ids of cached hub models, by comma")->required();
       add_overrides(app, flags->overrides);
+      app.add_option("--method", flags->methods, str(kMethodHelp, "; repeatable: a row for each"))
+          ->allow_extra_args(false)
+          ->capture_default_str();
       app.add_option("--data", flags->data, "packed data set, or a folder of bare .npy or .bin shards")->required();
       app.add_option("--tokenizer", flags->tokenizer, "of bare shards, which do not say it; bits per byte need it");
       app.add_option("--lengths", flags->lengths, "window lengths in tokens: 512,1k,2k")->required();

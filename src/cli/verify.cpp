@@ -20,6 +20,7 @@ struct VerifyFlags {
   double tolerance = 1e-5;
   int64_t parts = 8;
   std::vector<std::string> overrides;
+  std::string method = "none";
 };
 
 // How far the logits of some positions are from the reference's.
@@ -82,6 +83,7 @@ int run(const VerifyFlags& flags) {
   load.dtype = parameter_dtype(dtype);
   load.compute = compute_type(dtype);
   load.overrides = flags.overrides;
+  load.method = flags.method;
   const SafetensorsFile file = SafetensorsFile::open(flags.reference);
   const auto model = load_model(flags.model, load);
   Json rows = Json::array();
@@ -116,6 +118,7 @@ std::function<int()> set_up(CLI::App& app) {
   app.add_option("--parts", flags->parts, "stretches of positions that are shown apart; 1: none")
       ->capture_default_str();
   add_overrides(app, flags->overrides);
+  add_method(app, flags->method);
   return [flags] { return run(*flags); };
 }
 

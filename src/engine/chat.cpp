@@ -29,12 +29,13 @@ Chat::Chat(const Model& model, const Tokenizer& tokenizer, ChatTemplate chat_tem
     : model_(model), tokenizer_(tokenizer), template_(std::move(chat_template)), options_(std::move(options)) {
   check_fits(model_, tokenizer_, options_);
   if (!options_.cache) {
-    source_ = std::make_unique<RecomputedLogits>(model_);
+    source_ = std::make_unique<RecomputedLogits>(model_, options_.context);
     return;
   }
   const int64_t room = ConversationLogits::room(model_, options_.context);
   engine_ = std::make_unique<Engine>(model_, EngineOptions{.tokens = room, .chunk = options_.chunk});
-  source_ = std::make_unique<ConversationLogits>(*engine_, [this] { return stop_(); });
+  source_ = std::make_unique<ConversationLogits>(
+      *engine_, [this] { return stop_(); }, options_.context);
 }
 
 std::vector<int64_t> Chat::prompt() const {

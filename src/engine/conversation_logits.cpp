@@ -26,11 +26,14 @@ Tensor ConversationLogits::begin(std::span<const int64_t> prompt, int64_t count)
 
 // The rest of the prompt, in chunks that know the whole prompt's length.
 void ConversationLogits::read(State& state, std::span<const int64_t> prompt) {
+  const bool plans = engine_.model().encoding().plans_request();
   for (size_t at = state.tokens.size(); at < prompt.size();) {
     if (stop_()) throw Interrupted();
     const auto piece = prompt.subspan(at, std::min<size_t>(kChunk, prompt.size() - at));
     at += piece.size();
-    state.logits = state.session.prefill(piece, at < prompt.size() ? static_cast<int64_t>(prompt.size()) : 0);
+    const int64_t whole = at < prompt.size() ? static_cast<int64_t>(prompt.size()) : 0;
+    state.logits =
+        state.session.prefill(piece, plans ? std::max(context_, static_cast<int64_t>(prompt.size())) : whole);
   }
   state.tokens.assign(prompt.begin(), prompt.end());
 }

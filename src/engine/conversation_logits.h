@@ -16,7 +16,9 @@ struct Interrupted {};
 class ConversationLogits : public LogitSource {
  public:
   // `stop` is asked between chunks of a prompt. The engine's room must be at least room(model, longest text).
-  ConversationLogits(Engine& engine, std::function<bool()> stop) : engine_(engine), stop_(std::move(stop)) {}
+  // `context`: tokens of the text at most, for encodings that plan them (Encoding::plans_request).
+  ConversationLogits(Engine& engine, std::function<bool()> stop, int64_t context = 0)
+      : engine_(engine), stop_(std::move(stop)), context_(context) {}
   Tensor begin(std::span<const int64_t> prompt, int64_t count) override;  // count must be 1
   Tensor next(const std::vector<int64_t>& texts, const std::vector<int64_t>& tokens) override;
   void end(int64_t text) override;
@@ -37,6 +39,7 @@ class ConversationLogits : public LogitSource {
 
   Engine& engine_;
   std::function<bool()> stop_;
+  int64_t context_;
   std::vector<State> states_;
   std::optional<State> live_;
   int64_t reused_ = 0;

@@ -56,7 +56,7 @@ Tensor Session::decode(int64_t token) { return prefill({&token, 1}); }
 
 Tensor Session::prefill(std::span<const int64_t> tokens, int64_t total) {
   at::NoGradGuard off;
-  if (total == 0) total = length_ + static_cast<int64_t>(tokens.size());
+  if (total == 0) total = engine_->planned_total(*this, static_cast<int64_t>(tokens.size()));
   const std::vector<Engine::Piece> whole = {{this, tokens, total}};
   engine_->check_pieces(whole);
   engine_->renew(*this, total);
@@ -68,6 +68,11 @@ Tensor Session::prefill(std::span<const int64_t> tokens, int64_t total) {
     done += count;
   }
   return engine_->last_logits(row)[0];
+}
+
+int64_t Engine::planned_total(const Session& session, int64_t more) const {
+  const int64_t end = session.length_ + more;
+  return model_.encoding().plans_request() ? std::max(end, session.planned_) : end;
 }
 
 int64_t Engine::checked_pages(const Model& model, const EngineOptions& options) {
@@ -105,7 +110,7 @@ Tensor Engine::decode(const std::vector<Session*>& sessions, const std::vector<i
   at::NoGradGuard off;
   std::vector<Piece> pieces;
   for (size_t b = 0; b < sessions.size(); ++b) {
-    pieces.push_back({sessions[b], {&tokens[b], 1}, sessions[b]->length_ + 1});
+    pieces.push_back({sessions[b], {&tokens[b], 1}, planned_total(*sessions[b], 1)});
   }
   check_pieces(pieces);
   for (const Piece& piece : pieces) renew(*piece.session, piece.total);

@@ -28,7 +28,7 @@ class Session {
 
   int64_t length() const { return length_; }  // tokens so far
   // Appends tokens (at least one) and returns the logits [V] behind the last one. `total`: tokens of the whole prompt when more
-  // of it follows; 0: these are its end. Error, with nothing changed, when there is no room or no such position.
+  // of it follows, of the whole request for an encoding that plans it; 0: these are its end, or it was said before. Error, with nothing changed, when there is no room or no such position.
   Tensor prefill(std::span<const int64_t> tokens, int64_t total = 0);
   Tensor decode(int64_t token);  // prefill of one
   Session fork() const;          // the same text; both go on independently
@@ -75,6 +75,8 @@ class Engine {
   };
   // Reads a session's tokens again where the encoding's plan for `total` tokens is another one than that of its keys.
   void renew(Session& session, int64_t total);
+  // Tokens in all, with `more` behind what the session holds, that its plan is made for.
+  int64_t planned_total(const Session& session, int64_t more) const;
   static int64_t checked_pages(const Model& model, const EngineOptions& options);
   void check_pieces(const std::vector<Piece>& pieces) const;
   void reserve(const std::vector<Piece>& pieces);  // pages, none of them shared, for all tokens to come

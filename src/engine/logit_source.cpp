@@ -4,6 +4,8 @@
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/tensor.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "nn/forward.h"
 
@@ -12,7 +14,7 @@ namespace longhaul {
 namespace {
 
 // Whole texts packed end to end; logits [B, V] behind the last token of each.
-Tensor logits_of(const Model& model, const std::vector<const std::vector<int64_t>*>& texts) {
+Tensor logits_of(const Model& model, const std::vector<const std::vector<int64_t>*>& texts, int64_t request) {
   at::NoGradGuard off;
   std::vector<int64_t> tokens, lengths, last;
   for (const std::vector<int64_t>* text : texts) {
@@ -21,7 +23,10 @@ Tensor logits_of(const Model& model, const std::vector<const std::vector<int64_t
     last.push_back(static_cast<int64_t>(tokens.size()) - 1);
   }
   const auto integers = at::TensorOptions(at::kLong);
-  const Tensor x = forward(model, at::tensor(tokens, integers), Sequences::whole(lengths), {});
+  Sequences seq = Sequences::whole(lengths);
+  if (model.encoding().plans_request())
+    for (int64_t& total : seq.total) total = std::max(total, request);
+  const Tensor x = forward(model, at::tensor(tokens, integers), seq, {});
   const Head head = model.head();
   return logits(normalize(at::index_select(x, 0, at::tensor(last, integers)), head.norm), head.logits);
 }
@@ -31,7 +36,8 @@ Tensor logits_of(const Model& model, const std::vector<const std::vector<int64_t
 Tensor CachedLogits::begin(std::span<const int64_t> prompt, int64_t count) {
   sessions_.clear();
   Session trunk = engine_.session();
-  const Tensor logits = trunk.prefill(prompt);
+  const bool plans = engine_.model().encoding().plans_request();
+  const Tensor logits = trunk.prefill(prompt, plans ? std::max(request_, static_cast<int64_t>(prompt.size())) : 0);
   for (int64_t n = 1; n < count; ++n) sessions_.emplace_back(trunk.fork());
   sessions_.emplace_back(std::move(trunk));
   return logits;
@@ -54,7 +60,7 @@ int64_t CachedLogits::room(const Model& model, int64_t prompt, int64_t more, int
 
 Tensor RecomputedLogits::begin(std::span<const int64_t> prompt, int64_t count) {
   texts_.assign(static_cast<size_t>(count), {prompt.begin(), prompt.end()});
-  return logits_of(model_, {&texts_.front()})[0];
+  return logits_of(model_, {&texts_.front()}, request_)[0];
 }
 
 Tensor RecomputedLogits::next(const std::vector<int64_t>& texts, const std::vector<int64_t>& tokens) {
@@ -64,7 +70,7 @@ Tensor RecomputedLogits::next(const std::vector<int64_t>& texts, const std::vect
     text.push_back(tokens[n]);
     asked.push_back(&text);
   }
-  return logits_of(model_, asked);
+  return logits_of(model_, asked, request_);
 }
 
 void RecomputedLogits::end(int64_t text) { texts_.at(static_cast<size_t>(text)).clear(); }

@@ -24,7 +24,8 @@ class LogitSource {
 // The prompt is read once, its keys and values are shared, every token costs one row.
 class CachedLogits : public LogitSource {
  public:
-  explicit CachedLogits(Engine& engine) : engine_(engine) {}
+  // `request`: tokens of a text with its prompt at most, for encodings that plan it (Encoding::plans_request).
+  explicit CachedLogits(Engine& engine, int64_t request = 0) : engine_(engine), request_(request) {}
   Tensor begin(std::span<const int64_t> prompt, int64_t count) override;
   Tensor next(const std::vector<int64_t>& texts, const std::vector<int64_t>& tokens) override;
   void end(int64_t text) override;
@@ -33,19 +34,21 @@ class CachedLogits : public LogitSource {
 
  private:
   Engine& engine_;
+  int64_t request_;
   std::vector<std::optional<Session>> sessions_;
 };
 
 // The published measurements' form (section 6 of the Cable specification), and the way of encodings whose past cannot be kept.
 class RecomputedLogits : public LogitSource {
  public:
-  explicit RecomputedLogits(const Model& model) : model_(model) {}
+  explicit RecomputedLogits(const Model& model, int64_t request = 0) : model_(model), request_(request) {}
   Tensor begin(std::span<const int64_t> prompt, int64_t count) override;
   Tensor next(const std::vector<int64_t>& texts, const std::vector<int64_t>& tokens) override;
   void end(int64_t text) override;
 
  private:
   const Model& model_;
+  int64_t request_;
   std::vector<std::vector<int64_t>> texts_;
 };
 

@@ -10,6 +10,7 @@
 #include "eval/responder.h"
 #include "io/hub_folder.h"
 #include "io/tensor_files.h"
+#include "methods/method.h"
 #include "models/models.h"
 #include "nn/forward.h"
 
@@ -27,7 +28,7 @@ class ModelResponder : public Responder {
   ModelResponder(std::string name, std::unique_ptr<Model> model, int64_t chunk)
       : name_(std::move(name)), model_(std::move(model)), chunk_(chunk) {
     const Traits& traits = model_->info().traits;
-    check(chunk == 0 || traits.chunk_exact, "--chunk ", chunk, ": ", name_, ": ", model_->info().position,
+    check(chunk == 0 || traits.chunks(), "--chunk ", chunk, ": ", name_, ": ", model_->info().position,
           " is not exact in chunks (", traits.note, ")");
   }
 
@@ -125,6 +126,7 @@ Subject model_subject(const std::string& name, const ModelSubjectOptions& option
   subject.identity = {{"weights", weights}, {"config", hash_file(config)}};
   if (!options.overrides.empty()) subject.identity["overrides"] = options.overrides;
   subject.run = run_facts(folder, read_python_json(config));
+  subject.method = canonical_method(options.method);
   subject.settings = {{"dtype", options.dtype}, {"device", options.device}};
   subject.journal = options.journal.empty() ? path_join(folder, "eval") : options.journal;
   subject.load = [folder, options]() -> std::unique_ptr<Responder> {
@@ -132,6 +134,7 @@ Subject model_subject(const std::string& name, const ModelSubjectOptions& option
     load.dtype = parameter_dtype(options.dtype);
     load.compute = compute_type(options.dtype);
     load.overrides = options.overrides;
+    load.method = options.method;
     std::unique_ptr<Model> model = load_model(folder, load);
     check(options.vocab <= model->info().vocab, folder, ": wanted a vocabulary of at least ",
           with_commas(options.vocab), " (the data's), found ", with_commas(model->info().vocab));

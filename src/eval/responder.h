@@ -44,6 +44,7 @@ struct ModelSubjectOptions {
   int64_t vocab = 0;                   // of the data: a model with a smaller one is an Error when it is loaded
   std::string journal;                 // "": <folder>/eval
   std::vector<std::string> overrides;  // of config.json, as LoadOptions
+  std::string method = "none";         // as LoadOptions
 };
 
 // A model directory, or a model of the local hub cache, as a subject: files are hashed now, the model is loaded on demand.

@@ -11,7 +11,6 @@
 #include "nn/attention_block.h"
 #include "nn/mlp.h"
 #include "pos/rope_config.h"
-#include "pos/rotary_encoding.h"
 
 namespace longhaul {
 
@@ -72,7 +71,7 @@ class Falcon : public HubModel {
     if (alibi)
       encoding_ = std::make_unique<FalconAlibi>(heads_, info_.head_dim, source.dtype);
     else
-      encoding_ = std::make_unique<RotaryEncoding>(std::move(rope), source.dtype);
+      encoding_ = rotary(std::move(rope), source.dtype);
     finish(source, "falcon");
   }
 

@@ -84,7 +84,7 @@ class Gemma : public HubModel {
     Rope rope = read_rope(config, full, sizes_.head_dim, info_.trained_length);
     info_.position = "rope:" + rope.type;
     if (generation_ != 3) {
-      encoding_ = std::make_unique<RotaryEncoding>(std::move(rope), dtype);
+      encoding_ = rotary(std::move(rope), dtype);
       return;
     }
     RopeFamily local;

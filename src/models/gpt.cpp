@@ -1,6 +1,7 @@
 // GPT-2 style decoder with any positional encoding (specs/cable.md 3.1; names of the Hugging Face GPT-2, weights [out, in]).
 #include <cmath>
 
+#include "methods/method.h"
 #include "models/models.h"
 #include "nn/attention_block.h"
 #include "ops/embedding/embedding.h"
@@ -35,6 +36,7 @@ class Gpt : public Model {
   Gpt(const GptConfig& config, const ModelOptions& options)
       : Model(options.blank ? Parameters::blank(options.dtype) : Parameters(options.seed, options.dtype)),
         config_(config),
+        method_(options.method),
         compute_(options.compute) {
     check(config.layers > 0 && config.heads > 0 && config.width > 0, "gpt: layers, heads and width must be > 0, got ",
           config.layers, ", ", config.heads, ", ", config.width);
@@ -119,13 +121,14 @@ class Gpt : public Model {
     context.attention_prefix = [](int64_t i) { return prefix(i) + "attn."; };
     context.parameters = &parameters_;
     context.init_deviation = kDeviation;
-    encoding_ = make_encoding(config_.position, context);
+    encoding_ = encoding_under(method_, make_encoding(config_.position, context), config_.trained_length);
   }
 
   void fill_info() {
     info_.family = "gpt";
     info_.label = config_.label;
     info_.position = config_.position;
+    if (const std::string method = canonical_method(method_); method != "none") info_.position += "+" + method;
     info_.layers = config_.layers;
     info_.width = config_.width;
     info_.heads = info_.kv_heads = config_.heads;
@@ -139,6 +142,7 @@ class Gpt : public Model {
   }
 
   GptConfig config_;
+  std::string method_;
   ComputeType compute_;
   Tensor embedding_;  // [V, C], also the head
   std::vector<Layer> layers_;

@@ -5,7 +5,6 @@
 #include "nn/attention_block.h"
 #include "nn/mlp.h"
 #include "pos/rope_config.h"
-#include "pos/rotary_encoding.h"
 
 namespace longhaul {
 
@@ -36,7 +35,7 @@ class GptNeoX : public HubModel {
     for (int64_t i = 0; i < info_.layers; ++i) layers_.push_back(make_layer(i));
     set_head(layer_norm("gpt_neox.final_layer_norm", width_, eps_), "embed_out",
              config.boolean_or("tie_word_embeddings", false));
-    encoding_ = std::make_unique<RotaryEncoding>(std::move(rope), source.dtype);
+    encoding_ = rotary(std::move(rope), source.dtype);
     finish(source, "gpt_neox");
   }
 

@@ -4,7 +4,6 @@
 #include "models/hub_model.h"
 #include "nn/attention_block.h"
 #include "nn/mlp.h"
-#include "pos/rotary_encoding.h"
 #include "pos/rotation.h"
 
 namespace longhaul {
@@ -35,7 +34,7 @@ class GptJ : public HubModel {
     for (int64_t i = 0; i < info_.layers; ++i) layers_.push_back(make_layer(i));
     set_head(layer_norm("transformer.ln_f", width_, eps_), "lm_head", config.boolean_or("tie_word_embeddings", false),
              /*bias=*/true);
-    encoding_ = std::make_unique<RotaryEncoding>(read_rotary(config), source.dtype);
+    encoding_ = rotary(read_rotary(config), source.dtype);
     finish(source, "gptj");
   }
 

@@ -1,8 +1,10 @@
 #include "models/hub_model.h"
 
 #include "base/log.h"
+#include "methods/method.h"
 #include "models/hub_config.h"
 #include "ops/embedding/embedding.h"
+#include "pos/rotary_encoding.h"
 
 namespace longhaul {
 
@@ -19,6 +21,8 @@ void HubModel::finish(HubSource& source, const std::string& family) {
   info_.width = embedding_.size(1);
   info_.trained_length = source.config.integer_or("trained_length", info_.trained_length, 1);
   trained_as_read_ = info_.trained_length;
+  encoding_ = encoding_under(source.method, std::move(encoding_), info_.trained_length);
+  if (const std::string method = canonical_method(source.method); method != "none") info_.position += "+" + method;
   info_.traits = encoding_->traits();
   source.config.finish();
   files_ = nullptr;
@@ -40,7 +44,7 @@ Json HubModel::config() const {
   return config;
 }
 
-Tensor HubModel::add(const std::string& name, const std::vector<int64_t>& shape) {
+Tensor HubModel::add(const std::string& name, const std::vector<int64_t>& shape, bool trainable) {
   double elements = 1;
   for (int64_t size : shape) elements *= static_cast<double>(size);
   elements_ += elements;
@@ -48,7 +52,23 @@ Tensor HubModel::add(const std::string& name, const std::vector<int64_t>& shape)
   constexpr double kSlack = 1 << 24;
   check(elements_ <= 2 * stored_elements_ + kSlack, files_->where(), ": config.json asks for more than ", elements_,
         " elements (", name, " ", at::IntArrayRef(shape), " among them), found ", stored_elements_);
-  return parameters_.add(name, shape, Init::zeros());
+  return parameters_.add(name, shape, Init::zeros(), trainable);
+}
+
+std::unique_ptr<Encoding> HubModel::rotary(Rope rope, at::ScalarType dtype) {
+  const auto is_stored = [&](const std::string& name) {
+    const std::string found = files_->find(name);
+    if (found.empty()) return false;
+    const DType stored = files_->tensors().at(found).dtype;
+    const bool exact = stored == DType::f32 || stored == DType::f64;
+    if (!exact)
+      log_warning(files_->where(), ": ", found, " was rounded to ", name_of(stored), ", it is computed instead");
+    return exact;
+  };
+  if (rope.declare)
+    rope.declare(
+        {is_stored, [&](const auto& name, const auto& shape, bool trainable) { return add(name, shape, trainable); }});
+  return std::make_unique<RotaryEncoding>(std::move(rope), dtype);
 }
 
 Linear HubModel::linear(const std::string& name, int64_t out, int64_t in, bool bias) {

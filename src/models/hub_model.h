@@ -10,6 +10,7 @@
 #include "io/tensor_files.h"
 #include "models/models.h"
 #include "nn/model.h"
+#include "pos/rope_policy.h"
 
 namespace longhaul {
 
@@ -20,6 +21,7 @@ struct HubSource {
   const TensorFiles& files;
   at::ScalarType dtype;
   ComputeType compute;
+  std::string method = "none";  // as LoadOptions
 };
 
 class HubModel : public Model {
@@ -36,7 +38,7 @@ class HubModel : public Model {
 
   // Parameters, by the names of the stored tensors that they are. A Linear is weight `name`.weight [out, in] and, with
   // `bias`, `name`.bias [out].
-  Tensor add(const std::string& name, const std::vector<int64_t>& shape);
+  Tensor add(const std::string& name, const std::vector<int64_t>& shape, bool trainable = true);
   Linear linear(const std::string& name, int64_t out, int64_t in, bool bias = false);
   Linear conv1d(const std::string& name, int64_t out, int64_t in);  // with bias; stored [in, out] (GPT-2)
   struct Rows {
@@ -56,6 +58,9 @@ class HubModel : public Model {
                        int64_t parts = 1);
   // logits = x W^T: W is the embedding when `tied`, or when the files have no tensor `name`.weight (which is logged).
   void set_head(const Norm& norm, const std::string& name, bool tied, bool bias = false);
+
+  // Rotary positions, whose policy declares the weights that it may have.
+  std::unique_ptr<Encoding> rotary(Rope rope, at::ScalarType dtype);
 
   const ComputeType compute_;
   Tensor embedding_;  // [V, C]; the family adds it

@@ -9,6 +9,7 @@ std::unique_ptr<Model> make(HubSource& source) {
   LlamaShape shape = read_llama(source, "llama", {});
   shape.qkv_bias = shape.out_bias = source.config.boolean_or("attention_bias", false);
   shape.mlp_bias = source.config.boolean_or("mlp_bias", false);
+  if (shape.rope.type == "clex") shape.log_n = source.config.boolean_or("log_scale", true);
   return make_llama(source, shape);
 }
 

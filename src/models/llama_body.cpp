@@ -1,8 +1,9 @@
 #include "models/llama_body.h"
 
+#include "methods/log_n.h"
+#include "methods/planned_encoding.h"
 #include "nn/attention_block.h"
 #include "nn/mlp.h"
-#include "pos/rotary_encoding.h"
 
 namespace longhaul {
 
@@ -15,7 +16,9 @@ class LlamaModel : public HubModel {
     embedding_ = add(embedding_name_, {shape.vocab, shape.sizes.width});
     for (int64_t i = 0; i < shape.layers; ++i) layers_.push_back(make_layer(i));
     set_head(rms_norm("model.norm", shape.sizes.width, shape.eps), "lm_head", shape.tied);
-    encoding_ = std::make_unique<RotaryEncoding>(shape.rope, source.dtype);
+    encoding_ = rotary(shape.rope, source.dtype);
+    if (shape.log_n)
+      encoding_ = std::make_unique<PlannedEncoding>(std::move(encoding_), log_n_plan(shape.max_positions, true, false));
     fill_info();
     finish(source, shape.family);
   }

@@ -30,6 +30,7 @@ struct LlamaShape {
   bool tied = false;
   std::vector<int64_t> windows;  // of each layer; 0: none. Empty: none at all
   Rope rope;
+  bool log_n = false;  // logits times ln(length) / ln(max_positions) (CLEX)
   // A mixture in the layers that `sparse` marks; empty: nowhere.
   std::vector<bool> sparse;
   ExpertNames names;

@@ -60,7 +60,7 @@ std::unique_ptr<Model> make_model(const Json& config, const std::string& path, c
   const std::string type = reader.string("model_type");
   if (!type.starts_with(kModelTypePrefix)) {
     if (!HubFamilies().has(type)) reader.refuse("model_type", "one of " + known_types());
-    HubSource source{reader, config, files, options.dtype, options.compute};
+    HubSource source{reader, config, files, options.dtype, options.compute, options.method};
     return HubFamilies().find(type).make(source);
   }
   const std::string family = type.substr(std::string(kModelTypePrefix).size());
@@ -69,6 +69,7 @@ std::unique_ptr<Model> make_model(const Json& config, const std::string& path, c
   blank.dtype = options.dtype;
   blank.compute = options.compute;
   blank.blank = true;
+  blank.method = options.method;
   auto model = ModelFamilies().find(family).make.restore(reader, blank);
   reader.finish();
   return model;

@@ -18,7 +18,8 @@ struct ModelOptions {
   uint64_t seed = 0;
   at::ScalarType dtype = at::kFloat;  // of the parameters
   ComputeType compute = ComputeType::f32;
-  bool blank = false;  // parameters are left as memory comes: a checkpoint fills them
+  bool blank = false;           // parameters are left as memory comes: a checkpoint fills them
+  std::string method = "none";  // length methods in force (methods/method.h)
 };
 
 // What a --dtype means: f32; bf16 (f32 parameters, products in bf16); f64 (both). Error for another word.
@@ -45,6 +46,7 @@ struct LoadOptions {
   // Changes of config.json: "rope_scaling.factor=8", "sliding_window=null"; the value is JSON, else a string; "key=" takes the
   // key away.
   std::vector<std::string> overrides;
+  std::string method = "none";  // length methods in force: "yarn:factor=4", "self-extend:group=8,window=512+log-n"
 };
 
 // A model directory: config.json and weights, of `longhaul train` (docs/run-directory.md) or in the Hugging Face layout

@@ -4,7 +4,6 @@
 #include "nn/attention_block.h"
 #include "nn/mlp.h"
 #include "pos/rope_config.h"
-#include "pos/rotary_encoding.h"
 
 namespace longhaul {
 
@@ -31,7 +30,7 @@ class Olmo2 : public HubModel {
     embedding_ = add(embedding_name_, {size_or(config, "vocab_size", 50304), sizes_.width});
     for (int64_t i = 0; i < info_.layers; ++i) layers_.push_back(make_layer(i));
     set_head(rms_norm("model.norm", sizes_.width, eps_), "lm_head", config.boolean_or("tie_word_embeddings", false));
-    encoding_ = std::make_unique<RotaryEncoding>(std::move(rope), source.dtype);
+    encoding_ = rotary(std::move(rope), source.dtype);
     finish(source, "olmo2");
   }
 

@@ -5,7 +5,6 @@
 #include "nn/attention_block.h"
 #include "nn/mlp.h"
 #include "pos/rope_config.h"
-#include "pos/rotary_encoding.h"
 
 namespace longhaul {
 
@@ -32,7 +31,7 @@ class Phi : public HubModel {
     for (int64_t i = 0; i < info_.layers; ++i) layers_.push_back(make_layer(i));
     set_head(layer_norm("model.final_layernorm", sizes_.width, eps_), "lm_head",
              config.boolean_or("tie_word_embeddings", false), /*bias=*/true);
-    encoding_ = std::make_unique<RotaryEncoding>(std::move(rope), source.dtype);
+    encoding_ = rotary(std::move(rope), source.dtype);
     finish(source, "phi");
   }
 

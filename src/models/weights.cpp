@@ -13,8 +13,8 @@ namespace longhaul {
 namespace {
 
 // Buffers of the reference's modules: functions of the config, which old files hold beside the weights.
-constexpr const char* kBuffers[] = {".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias", ".attention.bias",
-                                    ".attention.masked_bias"};
+constexpr const char* kBuffers[] = {".rotary_emb.inv_freq", ".clex_layer.inv_freq", ".attn.bias",
+                                    ".attn.masked_bias",    ".attention.bias",      ".attention.masked_bias"};
 
 bool is_buffer(const std::string& name) {
   const std::string rooted = "." + name;

@@ -53,7 +53,9 @@ struct Recompute : Function<Recompute> {
     Stream stream = run.input;
     stream.x = x;
     run.model->layer(run.layer, stream, run.pass);
-    torch::autograd::backward({stream.x}, {grads[0]});
+    // Tables of a rotation that is trained are shared by all layers: the graph behind them stays.
+    const bool shared = run.pass.plan.rotation.cos.defined() && run.pass.plan.rotation.cos.requires_grad();
+    torch::autograd::backward({stream.x}, {grads[0]}, shared);
     return {x.grad(), Tensor(), Tensor(), Tensor(), Tensor()};
   }
 };
@@ -163,7 +165,7 @@ Tensor forward(const Model& model, const Tensor& tokens, const Sequences& seq, c
                             static_cast<int64_t>(options.caches->size()) == model.info().layers),
         "forward: caches are for calls without gradients or chunks, one for each of ", model.info().layers, " layers");
   if (options.chunk == 0) return forward_whole(model, tokens, seq, options);
-  check(traits.chunk_exact, "encoding '", model.info().position, "' cannot run in chunks: ", traits.note);
+  check(traits.chunks(), "encoding '", model.info().position, "' cannot run in chunks: ", traits.note);
   check(options.hidden == nullptr || seq.count() == 1,
         "forward: hidden states of chunked calls are captured for one sequence at a time");
   at::NoGradGuard off;

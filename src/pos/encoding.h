@@ -63,11 +63,13 @@ struct Traits {
   int64_t longest = 0;       // no position beyond this one exists (learned tables); 0: unlimited
   bool chunk_exact = true;   // chunked prefill equals one pass
   bool needs_total = false;  // results depend on the whole length (so chunks must be told it)
+  bool by_chunk = false;     // not exact in chunks by design: each is read as if the text ended with it
   bool causal_only = true;   // has no bidirectional form
   std::string note{};        // why, in one line
 
+  bool chunks() const { return chunk_exact || by_chunk; }  // a text may be read in chunks
   // Kept keys stay right when the text grows: a cache can decode.
-  bool grows() const { return chunk_exact && !needs_total; }
+  bool grows() const { return chunks() && !needs_total; }
 };
 
 class Encoding {
@@ -89,6 +91,8 @@ class Encoding {
   // A text kept under the plan of `length` tokens is read anew before it becomes `next` tokens long: another plan begins
   // there, and the reference drops its cache (Phi 3). Default: never.
   virtual bool begins_anew(int64_t length, int64_t next) const;
+  // Its plan is that of a whole request: the engine is told how long prompt and continuation may become together.
+  virtual bool plans_request() const { return false; }
   // Tables [S, R/2] for the keys that the spans count, in texts as long as plan.seq.total says; zero rows where no span
   // is. Asked only of encodings that move with the length.
   virtual Rotation key_rotation(int64_t layer, const Tensor& key_positions, const AttentionSpans& spans,

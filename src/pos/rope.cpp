@@ -19,6 +19,9 @@ std::unique_ptr<Encoding> make_rope(Spec& spec, const EncodingContext& context) 
   check(rope.base.dim >= 2 && rope.base.dim % 2 == 0 && rope.base.dim <= context.head_dim,
         "rope: dim must be even, in 2..", context.head_dim, " (the head size), got ", rope.base.dim);
   rope.base.max_positions = context.trained_length;
+  rope.facts = {rope_fact("rope_theta", rope.base.theta, spec.has("theta") ? "position" : "default"),
+                rope_fact("rotary dimensions", static_cast<double>(rope.base.dim), "position")};
+  rope.policy_facts = {{"rope_type", "default", "position"}};
   rope.policy = fixed_rope(rotary_frequencies(rope.base.theta, rope.base.dim));
   return std::make_unique<RotaryEncoding>(std::move(rope), context.parameters->dtype());
 }

@@ -69,7 +69,7 @@ Rope read_rope(JsonReader& config, const RopeFamily& family, int64_t head_dim, i
   Rope rope;
   rope.layout = family.layout;
   rope.anew = family.anew;
-  rope.type = type_of(settings, family, rope.facts);
+  rope.type = type_of(settings, family, rope.policy_facts);
   rope.base.theta = number_of(config, settings, "rope_theta", family.theta_key, family.theta, rope.facts);
   const double partial =
       number_of(config, settings, "partial_rotary_factor", family.partial_key, family.partial, rope.facts);
@@ -86,7 +86,9 @@ Rope read_rope(JsonReader& config, const RopeFamily& family, int64_t head_dim, i
   RopeReader reader(settings ? &*settings : nullptr, rope.base);
   rope.policy = RopeTypes().find(rope.type).make(reader);
   if (settings) settings->finish();
-  rope.facts.insert(rope.facts.end(), reader.facts.begin(), reader.facts.end());
+  rope.policy_facts.insert(rope.policy_facts.end(), reader.facts.begin(), reader.facts.end());
+  rope.declare = reader.declare;
+  if (rope.type == "clex") config.ignore("log_scale");  // Llama reads it; elsewhere published files hold it for nothing
   return rope;
 }
 

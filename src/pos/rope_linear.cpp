@@ -4,11 +4,18 @@
 
 namespace longhaul {
 
-LH_REGISTER(RopeTypes, "linear", "position interpolation: every frequency divided by factor", [](RopeReader& reader) {
+namespace {
+
+std::shared_ptr<const RopePolicy> make(RopeReader& reader) {
   std::vector<double> frequencies = rotary_frequencies(reader.base.theta, reader.base.dim);
   const double factor = reader.factor();
   for (double& frequency : frequencies) frequency /= factor;
   return fixed_rope(std::move(frequencies));
-});
+}
+
+}  // namespace
+
+LH_REGISTER(RopeTypes, "linear", "position interpolation: every frequency divided by factor=", make);
+LH_REGISTER(RopeTypes, "pi", "the same as linear", make);
 
 }  // namespace longhaul

@@ -6,19 +6,21 @@
 
 namespace longhaul {
 
-LH_REGISTER(RopeTypes, "llama3", "Llama 3.1: long waves divided by factor, short ones left, a line between",
-            [](RopeReader& reader) {
-              const double factor = reader.factor(), low = reader.required("low_freq_factor"),
-                           high = reader.required("high_freq_factor");
-              check(low < high, "rope: llama3 wants low_freq_factor < high_freq_factor, found ", low, " and ", high);
-              const auto original = static_cast<double>(reader.original_length());
-              std::vector<double> frequencies = rotary_frequencies(reader.base.theta, reader.base.dim);
-              for (double& frequency : frequencies) {
-                const double turns = original * frequency / (2 * std::numbers::pi);  // in the original length
-                const double smooth = turns < low ? 0 : turns > high ? 1 : (turns - low) / (high - low);
-                frequency *= (1 - smooth) / factor + smooth;
-              }
-              return fixed_rope(std::move(frequencies));
-            });
+LH_REGISTER(
+    RopeTypes, "llama3",
+    "Llama 3.1: long waves divided by factor=, short ones left, a line between: low_freq_factor=, high_freq_factor=",
+    [](RopeReader& reader) {
+      const double factor = reader.factor(), low = reader.required("low_freq_factor"),
+                   high = reader.required("high_freq_factor");
+      check(low < high, "rope: llama3 wants low_freq_factor < high_freq_factor, found ", low, " and ", high);
+      const auto original = static_cast<double>(reader.original_length());
+      std::vector<double> frequencies = rotary_frequencies(reader.base.theta, reader.base.dim);
+      for (double& frequency : frequencies) {
+        const double turns = original * frequency / (2 * std::numbers::pi);  // in the original length
+        const double smooth = turns < low ? 0 : turns > high ? 1 : (turns - low) / (high - low);
+        frequency *= (1 - smooth) / factor + smooth;
+      }
+      return fixed_rope(std::move(frequencies));
+    });
 
 }  // namespace longhaul

@@ -19,7 +19,7 @@ class LongRope : public RopePolicy {
   LongRope(std::vector<double> as_short, std::vector<double> as_long, int64_t original, double factor)
       : short_(std::move(as_short)), long_(std::move(as_long)), original_(original), factor_(factor) {}
   std::vector<double> frequencies(int64_t length) const override { return length > original_ ? long_ : short_; }
-  double attention_factor() const override { return factor_; }
+  double attention_factor(int64_t) const override { return factor_; }
   bool moves_with_length() const override { return true; }
 
  private:

@@ -12,7 +12,7 @@ class FixedRope : public RopePolicy {
  public:
   FixedRope(std::vector<double> frequencies, double factor) : frequencies_(std::move(frequencies)), factor_(factor) {}
   std::vector<double> frequencies(int64_t) const override { return frequencies_; }
-  double attention_factor() const override { return factor_; }
+  double attention_factor(int64_t) const override { return factor_; }
 
  private:
   std::vector<double> frequencies_;
@@ -71,6 +71,23 @@ std::optional<double> RopeReader::optional(const std::string& key) {
 bool RopeReader::flag(const std::string& key, bool fallback) {
   const bool given = is_set(key), value = given ? settings_->boolean_or(key, fallback) : fallback;
   facts.push_back({key, value ? "true" : "false", given ? settings_->path(key) : "default"});
+  return value;
+}
+
+int64_t RopeReader::integer(const std::string& key, int64_t fallback) {
+  const bool given = is_set(key);
+  const int64_t value = given ? settings_->integer(key, 1) : fallback;
+  facts.push_back({key, std::to_string(value), given ? settings_->path(key) : "default"});
+  return value;
+}
+
+std::string RopeReader::choice(const std::string& key, const std::vector<std::string>& allowed,
+                               const std::string& fallback) {
+  const bool given = is_set(key);
+  const std::string value = given ? settings_->string(key) : fallback;
+  if (std::find(allowed.begin(), allowed.end(), value) == allowed.end())
+    settings_->refuse(key, "one of " + join(allowed, ", "));
+  facts.push_back({key, value, given ? settings_->path(key) : "default"});
   return value;
 }
 

@@ -28,12 +28,14 @@ double attention_factor(RopeReader& reader, double factor) {
   return value;
 }
 
-std::shared_ptr<const RopePolicy> make(RopeReader& reader) {
+// Which pairs are interpolated in part: between the numbers of turns beta_fast and beta_slow in the original length.
+struct Ramp {
+  double low, high;
+};
+
+Ramp read_ramp(RopeReader& reader, double original) {
   const RopeBase& base = reader.base;
   check(base.theta > 1, "rope: yarn needs theta > 1, found ", base.theta);
-  const auto original = static_cast<double>(reader.original_length());
-  const double factor = reader.factor_or(std::max(1.0, static_cast<double>(base.max_positions) / original),
-                                         "max_position_embeddings / original_max_position_embeddings");
   double low = pair_of_turns(base, reader.positive("beta_fast", 32), original);
   double high = pair_of_turns(base, reader.positive("beta_slow", 1), original);
   if (reader.flag("truncate", true)) low = std::floor(low), high = std::ceil(high);
@@ -42,16 +44,57 @@ std::shared_ptr<const RopePolicy> make(RopeReader& reader) {
   if (low == high) high += 0.001;
   reader.note("first pair interpolated in part", low, "beta_fast");
   reader.note("first pair interpolated in full", high, "beta_slow");
+  return {low, high};
+}
+
+std::vector<double> frequencies_of(const RopeBase& base, const Ramp& ramp, double factor) {
   std::vector<double> frequencies = rotary_frequencies(base.theta, base.dim);
   for (size_t i = 0; i < frequencies.size(); ++i) {
-    const double ramp = std::clamp((static_cast<double>(i) - low) / (high - low), 0.0, 1.0);
-    frequencies[i] *= ramp / factor + (1 - ramp);
+    const double share = std::clamp((static_cast<double>(i) - ramp.low) / (ramp.high - ramp.low), 0.0, 1.0);
+    frequencies[i] *= share / factor + (1 - share);
   }
-  return fixed_rope(std::move(frequencies), attention_factor(reader, factor));
+  return frequencies;
 }
+
+std::shared_ptr<const RopePolicy> make(RopeReader& reader) {
+  const RopeBase& base = reader.base;
+  const auto original = static_cast<double>(reader.original_length());
+  const double ratio = std::max(1.0, static_cast<double>(base.max_positions) / original);
+  // A config may leave everything as it is; who asks for the method does not want that.
+  const bool derived = !reader.current || ratio > 1;
+  const double factor =
+      derived ? reader.factor_or(ratio, "max_position_embeddings / original_max_position_embeddings") : reader.factor();
+  const Ramp ramp = read_ramp(reader, original);
+  return fixed_rope(frequencies_of(base, ramp, factor), attention_factor(reader, factor));
+}
+
+// The factor is that of the present text: max(1, length / original).
+class DynamicYarn : public RopePolicy {
+ public:
+  DynamicYarn(const RopeBase& base, const Ramp& ramp, double original)
+      : base_(base), ramp_(ramp), original_(original) {}
+  std::vector<double> frequencies(int64_t length) const override {
+    return frequencies_of(base_, ramp_, factor(length));
+  }
+  double attention_factor(int64_t length) const override { return magnitude(factor(length), 1); }
+  bool moves_with_length() const override { return true; }
+
+ private:
+  double factor(int64_t length) const { return std::max(1.0, static_cast<double>(length) / original_); }
+  RopeBase base_;
+  Ramp ramp_;
+  double original_;
+};
 
 }  // namespace
 
-LH_REGISTER(RopeTypes, "yarn", "slow pairs interpolated by factor, fast ones left, logits sharpened", make);
+LH_REGISTER(RopeTypes, "yarn",
+            "slow pairs interpolated by factor=, fast ones left, logits sharpened: beta_fast=32, beta_slow=1", make);
+
+LH_REGISTER(RopeTypes, "dynamic-yarn", "yarn whose factor is the present length by the original one",
+            [](RopeReader& reader) {
+              const auto original = static_cast<double>(reader.original_length());
+              return std::make_shared<DynamicYarn>(reader.base, read_ramp(reader, original), original);
+            });
 
 }  // namespace longhaul

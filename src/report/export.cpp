@@ -80,7 +80,9 @@ Json differences_json(const Board& board) {
       if (!cell || !base) continue;
       Estimate difference = paired_difference(*cell, *base);
       all.push_back({{"model", board.rows[i].path},
+                     {"method", board.rows[i].method},
                      {"base", board.rows[0].path},
+                     {"base_method", board.rows[0].method},
                      {"length", length},
                      {"windows", difference.count},
                      {"loss_difference", difference.mean},

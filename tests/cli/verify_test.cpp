@@ -2,6 +2,8 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
 
+#include <cmath>
+
 #include "base/json.h"
 #include "models/models.h"
 #include "models/tensor_io.h"
@@ -80,6 +82,42 @@ TEST_F(CheckpointCommands, GenerateContinues) {
       "--hf-overrides 'rope_scaling.factor=\"4\"'",
       R"(config.json: rope_scaling.factor: wanted a number > 1, found "4")");
   expect_refusal("generate --model nobody/nothing --prompt x", "no such model of the hub in ");
+}
+
+TEST_F(CheckpointCommands, MethodsTakeThePlaceOfTheConfig) {
+  ASSERT_EQ(run("inspect llama --method yarn:factor=4+sink:window=20 --json"), 0) << err_;
+  const Json described = parse_json(out_, "stdout");
+  EXPECT_EQ(described["position"], "rope:default+sink:window=20+yarn:factor=4");
+  std::string facts;
+  for (const Json& fact : described["rope"])
+    facts += str(fact["name"].get<std::string>(), "=", fact["value"].get<std::string>(), " ",
+                 fact["source"].get<std::string>(), ";");
+  EXPECT_TRUE(contains(facts, "rope_type=yarn --method;") && contains(facts, "factor=4 --method yarn.factor;") &&
+              contains(facts, "sinks=4 first tokens, always seen;"))
+      << facts;
+  ASSERT_EQ(run("inspect llama --method dynamic --length 64 --frequencies --json"), 0) << err_;
+  const Json frequencies = parse_json(out_, "stdout")["frequencies"];
+  ASSERT_EQ(frequencies.size(), 2u);
+  EXPECT_NEAR(frequencies[1].get<double>(), std::pow(1e4 * 4, -0.5), 1e-12);  // theta 2^(4 / 2) at twice the length
+  expect_refusal("inspect llama --method yran:factor=4", "unknown method 'yran' (did you mean 'yarn'?)");
+  expect_refusal("generate --model llama --tokenizer bytes --prompt x --method yarn:facter=2,factor=2",
+                 "--method: unknown key 'yarn.facter' (did you mean 'factor'?)");
+  expect_refusal("chat llama --method clex", "clex: the model has no clex_layer");
+}
+
+// Far beyond the trained length of 32, across the borders where a policy that follows the text would change.
+TEST_F(CheckpointCommands, GenerateUnderAMethodIsTheSameWithAndWithoutACache) {
+  for (const char* method :
+       {"self-extend:group=4,window=8+log-n", "sink", "dynamic:mode=per-request", "rerope:window=9"}) {
+    const std::string command =
+        str("generate --model llama --tokenizer bytes --prompt 'Once upon a time, far beyond' --max-tokens 60 "
+            "--temperature 0 --dtype f64 --method ",
+            method);
+    ASSERT_EQ(run(command), 0) << err_;
+    const std::string text = out_;
+    ASSERT_EQ(run(command + " --no-cache"), 0) << err_;
+    EXPECT_EQ(out_, text) << method;
+  }
 }
 
 }  // namespace

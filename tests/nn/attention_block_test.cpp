@@ -29,7 +29,7 @@ class MovingPolicy : public RopePolicy {
     const auto n = static_cast<double>(length);
     return {1 / n, 0.3 / n, 0.02 * n};
   }
-  double attention_factor() const override { return 1.1; }
+  double attention_factor(int64_t) const override { return 1.1; }
   bool moves_with_length() const override { return true; }
 };
 

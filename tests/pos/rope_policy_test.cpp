@@ -30,7 +30,7 @@ TEST(RopePolicy, YarnOfQwen) {
   const Rope rope = rope_of(R"({"rope_theta": 1e6, "rope_scaling": {"type": "yarn", "factor": 4.0,
                                "original_max_position_embeddings": 32768}})",
                             128, 32768);
-  EXPECT_NEAR(rope.policy->attention_factor(), 1.138629436, 1e-9);
+  EXPECT_NEAR(rope.policy->attention_factor(1), 1.138629436, 1e-9);
   expect_frequencies(rope, 1,
                      {{0, 1.0}, {16, 3.162278e-02}, {32, 6.029412e-04}, {40, 4.445699e-05}, {63, 3.102344e-07}});
   EXPECT_FALSE(rope.policy->moves_with_length());
@@ -40,7 +40,7 @@ TEST(RopePolicy, YarnOfLlama) {
   const Rope rope = rope_of(R"({"rope_scaling": {"rope_type": "yarn", "factor": 32,
                                "original_max_position_embeddings": 4096}})",
                             128, 131072);
-  EXPECT_NEAR(rope.policy->attention_factor(), 1.346573590, 1e-9);
+  EXPECT_NEAR(rope.policy->attention_factor(1), 1.346573590, 1e-9);
   expect_frequencies(rope, 1, {{16, 1e-01}, {32, 5.528846e-03}, {40, 8.057727e-04}, {63, 3.608694e-06}});
   // Without a factor: the lengths' ratio, which is the same here.
   const Rope derived = rope_of(R"({"rope_parameters": {"rope_type": "yarn", "factor": null,
@@ -52,13 +52,49 @@ TEST(RopePolicy, YarnOfLlama) {
 TEST(RopePolicy, YarnMagnitudes) {
   auto factor = [](const std::string& more) {
     return rope_of(R"({"rope_scaling": {"rope_type": "yarn", "factor": 5)" + more + "}}", 64, 320)
-        .policy->attention_factor();
+        .policy->attention_factor(1);
   };
   EXPECT_NEAR(factor(""), 0.1 * std::log(5) + 1, 1e-12);
   EXPECT_NEAR(factor(R"(, "mscale": 0.707, "mscale_all_dim": 1.3)"),
               (0.0707 * std::log(5) + 1) / (0.13 * std::log(5) + 1), 1e-12);
   EXPECT_NEAR(factor(R"(, "mscale": 0.707)"), 0.1 * std::log(5) + 1, 1e-12);
   EXPECT_NEAR(factor(R"(, "mscale": 0.7, "attention_factor": 1.25)"), 1.25, 1e-12);
+}
+
+TEST(RopePolicy, YarnRampsOfThePublishedModels) {
+  const auto ramp = [](double theta, int64_t dim, int64_t original) {
+    const Rope rope =
+        rope_of(str(R"({"rope_theta": )", theta, R"(, "rope_scaling": {"type": "yarn", "factor": 4}})"), dim, original);
+    std::string found;
+    for (const EncodingFact& fact : rope.policy_facts)
+      if (fact.name.starts_with("first pair")) found += fact.value + " ";
+    return found;
+  };
+  EXPECT_EQ(ramp(1e4, 128, 4096), "20 46 ");   // Llama 2
+  EXPECT_EQ(ramp(1e4, 32, 2048), "4 11 ");     // Phi 2
+  EXPECT_EQ(ramp(1e6, 128, 32768), "23 40 ");  // Mixtral
+}
+
+TEST(RopePolicy, DynamicYarnIsYarnOfThePresentLength) {
+  const Rope dynamic = rope_of(R"({"rope_scaling": {"type": "dynamic-yarn"}})", 128, 4096);
+  EXPECT_TRUE(dynamic.policy->moves_with_length());
+  const Rope twice = rope_of(R"({"rope_scaling": {"type": "yarn", "factor": 2}})", 128, 4096);
+  EXPECT_EQ(dynamic.policy->frequencies(8192), twice.policy->frequencies(1));
+  EXPECT_NEAR(dynamic.policy->attention_factor(8192), 0.1 * std::log(2) + 1, 1e-12);
+  EXPECT_EQ(dynamic.policy->frequencies(100), rope_of("{}", 128, 4096).policy->frequencies(1));
+  EXPECT_EQ(dynamic.policy->attention_factor(4096), 1);
+}
+
+TEST(RopePolicy, NtkByParts) {
+  const Rope rope = rope_of(R"({"rope_scaling": {"type": "ntk-by-parts", "factor": 4}})", 128, 4096);
+  const double ntk = 1e4 * std::pow(4, 128.0 / 126);
+  // Borders by hand: 25.8 -> 25 and 40.2 -> 41 for 16 and 2 turns, 43.5 -> 43 and 47.03 -> 48 for 1.25 and 0.75.
+  expect_frequencies(rope, 1,
+                     {{0, 1},
+                      {25, std::pow(1e4, -50.0 / 128)},
+                      {40, 0.9375 * std::pow(ntk, -80.0 / 128) + 0.0625 * std::pow(1e4, -80.0 / 128)},
+                      {44, 0.2 * std::pow(1e4, -88.0 / 128) / 4 + 0.8 * std::pow(ntk, -88.0 / 128)},
+                      {63, std::pow(1e4, -126.0 / 128) / 4}});
 }
 
 TEST(RopePolicy, LlamaThree) {
@@ -85,7 +121,7 @@ TEST(RopePolicy, LongRopeHasTwoLists) {
                                "short_factor": [1, 2], "long_factor": [4, 8]}})",
                             4, 131072);
   EXPECT_EQ(rope.type, "longrope");
-  EXPECT_NEAR(rope.policy->attention_factor(), 1.190238072, 1e-9);
+  EXPECT_NEAR(rope.policy->attention_factor(1), 1.190238072, 1e-9);
   expect_frequencies(rope, 4096, {{0, 1.0}, {1, 0.01 / 2}});
   expect_frequencies(rope, 4097, {{0, 1.0 / 4}, {1, 0.01 / 8}});
 }
@@ -125,7 +161,7 @@ TEST(RopePolicy, MistakesSayWhereWhatAndWhatWasFound) {
   EXPECT_EQ(refusal(R"({"rope_scaling": {"type": "linear", "factor": 2, "facter": 3}})"),
             "config.json: unknown key 'rope_scaling.facter' (did you mean 'factor'?)");
   EXPECT_TRUE(contains(refusal(R"({"rope_scaling": {"type": "cubic"}})"),
-                       "config.json: rope_scaling.type: wanted one of default, dynamic, linear, "));
+                       "config.json: rope_scaling.type: wanted one of clex, default, dynamic, "));
   EXPECT_EQ(refusal(R"({"rope_scaling": {"type": "linear", "rope_type": "yarn", "factor": 2}})"),
             R"(config.json: rope_scaling.type: wanted "yarn", as rope_type says, found "linear")");
   EXPECT_TRUE(contains(refusal(R"({"rope_scaling": {"type": "longrope", "short_factor": [1], "long_factor": [1]}})"),

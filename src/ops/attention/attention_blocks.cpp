@@ -61,8 +61,10 @@ void for_each_block(const AttentionProblem& problem, int64_t elements, const std
 Tensor hidden_keys(const AttentionProblem& problem, const Block& block, at::Device device) {
   if (!problem.options.causal) return {};
   const Tensor distance = distances(block, device);
-  const Tensor later = distance < 0;
-  return problem.options.window > 0 ? later.logical_or(distance >= problem.options.window) : later;
+  Tensor hidden = distance < problem.nearest;
+  if (problem.options.window > 0) hidden = hidden.logical_or(distance >= problem.options.window);
+  if (problem.first_keys == 0) return hidden;
+  return hidden.logical_or(at::arange(block.j0, block.j1, hidden.options().dtype(at::kLong)) >= problem.first_keys);
 }
 
 Tensor bias_block(const AttentionProblem& problem, const std::vector<Tensor>& tensors, int64_t heads,

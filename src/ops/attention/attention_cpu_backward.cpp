@@ -133,9 +133,9 @@ class BackwardPass {
     for (int64_t tile = part; tile < tiles_of(call_.problem.keys(b)); tile += parts_) {
       const int64_t first_key = tile * kKeyTile;
       int64_t begin = block.r0, end = block.r1;  // rows that see one of the keys
-      if (call_.setting.causal && first_key - index > begin) {
-        begin += (first_key - index - begin) / kQueryTile * kQueryTile;
-      }
+      const int64_t nearest = first_key + call_.setting.nearest - index;
+      if (call_.setting.causal && nearest > begin) begin += (nearest - begin) / kQueryTile * kQueryTile;
+      if (call_.setting.first_keys > 0 && first_key >= call_.setting.first_keys) continue;
       if (call_.setting.window > 0) end = std::min(end, first_key + kKeyTile - 1 + call_.setting.window - index);
       if (begin >= end) continue;
       const int64_t count = std::min(kKeyTile, call_.problem.keys(b) - first_key);

@@ -59,7 +59,9 @@ CpuCall::CpuCall(const AttentionProblem& call, const AttentionTensors& tensors) 
              options.causal,
              options.window,
              static_cast<float>(options.soft_cap * kLog2E),
-             static_cast<float>(std::log2(options.skip_eps))};
+             static_cast<float>(std::log2(options.skip_eps)),
+             problem.nearest,
+             problem.first_keys};
   // A bias that does not fall with distance proves nothing, and without causality there are tiles on both sides of a row.
   const bool falls = setting.form == Form::distance || setting.form == Form::separable || setting.form == Form::kernel;
   if (!falls || !options.causal) setting.log2_eps = -std::numeric_limits<float>::infinity();

@@ -21,8 +21,12 @@ class Forward {
 
   HWY_INLINE TileCount run(double* lse) {
     start();
-    const int64_t end = setting_.causal ? std::min(keys_.count, rows_.index + rows_.count) : keys_.count;
+    const int64_t end = seen_end(setting_, keys_.count, rows_.index + rows_.count - 1);
     const int64_t begin = setting_.window > 0 ? std::max<int64_t>(0, rows_.index - setting_.window + 1) : 0;
+    if (end <= begin) {
+      finish(lse);
+      return {};
+    }
     const int64_t last = (end - 1) / kKeyTile, first = begin / kKeyTile;
     TileCount count{last - first + 1, 0};
     for (int64_t tile = last; tile >= first; --tile) {

@@ -33,10 +33,17 @@ struct Setting {
   int64_t head_dim, padded_dim;
   Form form;
   bool causal;
-  int64_t window;  // 0: none
-  float cap;       // soft cap of the binary logits; 0: none
-  float log2_eps;  // skip what weighs less than 2^this of a row; -infinity: never skip
+  int64_t window;                       // 0: none
+  float cap;                            // soft cap of the binary logits; 0: none
+  float log2_eps;                       // skip what weighs less than 2^this of a row; -infinity: never skip
+  int64_t nearest = 0, first_keys = 0;  // as AttentionProblem
 };
+
+// The end of what the query at `index` sees of `keys` keys; below 1: nothing.
+inline int64_t seen_end(const Setting& setting, int64_t keys, int64_t index) {
+  const int64_t end = setting.causal && index + 1 - setting.nearest < keys ? index + 1 - setting.nearest : keys;
+  return setting.first_keys > 0 && setting.first_keys < end ? setting.first_keys : end;
+}
 
 // Rows of a tensor.
 enum class Storage { f32, bf16 };

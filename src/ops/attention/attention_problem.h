@@ -18,6 +18,8 @@ struct AttentionProblem : torch::CustomClassHolder {
   BiasKind bias = BiasKind::none;
   KernelFn kernel = KernelFn::neg_log1p_square;
   BiasRows rows;
+  // Of a range (ranged_attention.h): only keys with i - j >= nearest are seen, and of them only those with j < first_keys (0: all).
+  int64_t nearest = 0, first_keys = 0;
 
   int64_t sequences() const { return static_cast<int64_t>(spans.key_begin.size()); }
   int64_t queries(int64_t b) const { return spans.query_offsets[b + 1] - spans.query_offsets[b]; }
@@ -31,7 +33,10 @@ struct AttentionProblem : torch::CustomClassHolder {
   int64_t first_query(int64_t b) const { return keys(b) - queries(b); }
   // Keys [begin, end) of sequence b that queries of index i0 .. i1 - 1 may see together.
   int64_t first_key(int64_t i0) const { return options.window > 0 ? std::max<int64_t>(0, i0 - options.window + 1) : 0; }
-  int64_t last_key(int64_t b, int64_t i1) const { return options.causal ? std::min(keys(b), i1) : keys(b); }
+  int64_t last_key(int64_t b, int64_t i1) const {
+    const int64_t end = options.causal ? std::min(keys(b), i1 - nearest) : keys(b);
+    return std::max<int64_t>(0, first_keys > 0 ? std::min(end, first_keys) : end);
+  }
 };
 
 // The differentiable tensors. `bias` holds {} | {table} | {s} or {s, g} | the inputs of the rows.

@@ -23,7 +23,7 @@ struct Span {
   bool full() const { return begin <= 0 && end >= kKeyTile; }
 };
 inline Span visible(const Setting& setting, int64_t keys, int64_t index, int64_t first_key) {
-  const int64_t end = (setting.causal ? std::min(keys, index + 1) : keys) - first_key;
+  const int64_t end = seen_end(setting, keys, index) - first_key;
   const int64_t begin = setting.window > 0 ? index - setting.window + 1 - first_key : 0;
   return {begin, index < 0 ? 0 : std::min(end, kKeyTile)};
 }

@@ -13,19 +13,44 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::tensor_list;
 
+// What `to` holds of the rotated pairs, as [T, heads, R/2] views of the first and the second numbers.
+struct Pairs {
+  Tensor first, second;
+};
+
+Pairs pairs_of(const Tensor& x, int64_t heads, int64_t head_dim, const Rotation& rotation) {
+  const int64_t half = rotation.cos.size(1);
+  const Tensor view = x.narrow(1, 0, heads * head_dim).unflatten(1, {heads, head_dim}).narrow(2, 0, 2 * half);
+  const bool interleaved = rotation.layout == RotaryLayout::interleaved;
+  const Tensor pairs = view.unflatten(2, interleaved ? at::IntArrayRef({half, 2}) : at::IntArrayRef({2, half}));
+  const int64_t axis = interleaved ? 3 : 2;
+  return {pairs.select(axis, 0), pairs.select(axis, 1)};
+}
+
+// The gradients of cos and sin, given the rotated x and its gradient: (a, b) were x turned back.
+std::pair<Tensor, Tensor> table_gradients(const Tensor& turned, const Tensor& grad, int64_t heads, int64_t head_dim,
+                                          const Rotation& rotation) {
+  const Tensor cos = rotation.cos.unsqueeze(1), sin = rotation.sin.unsqueeze(1), size = cos.square() + sin.square();
+  const Pairs y = pairs_of(turned, heads, head_dim, rotation), g = pairs_of(grad, heads, head_dim, rotation);
+  const Tensor a = (y.first * cos + y.second * sin) / size, b = (y.second * cos - y.first * sin) / size;
+  return {(g.first * a + g.second * b).sum(1), (g.second * a - g.first * b).sum(1)};
+}
+
 struct RotaryFunction : torch::autograd::Function<RotaryFunction> {
   static Tensor forward(AutogradContext* context, Tensor x, const Tensor& cos, const Tensor& sin, RotaryLayout layout,
                         int64_t heads, int64_t head_dim) {
     context->mark_dirty({x});
-    context->save_for_backward({cos, sin});
     context->saved_data["layout"] = static_cast<int64_t>(layout);
     context->saved_data["heads"] = heads;
     context->saved_data["head_dim"] = head_dim;
     rotate(x, x, heads, head_dim, {cos, sin, layout}, /*inverse=*/false);
+    std::vector<Tensor> saved = {cos, sin};
+    if (cos.requires_grad() || sin.requires_grad()) saved.push_back(x);
+    context->save_for_backward(saved);
     return x;
   }
 
-  // A rotation is orthogonal: its gradient is the inverse rotation.
+  // A rotation is orthogonal: its gradient is the inverse rotation (its transpose, where the tables have a factor).
   static tensor_list backward(AutogradContext* context, tensor_list grads) {
     const auto saved = context->get_saved_variables();
     const Rotation rotation{saved[0], saved[1], static_cast<RotaryLayout>(context->saved_data["layout"].toInt())};
@@ -33,7 +58,10 @@ struct RotaryFunction : torch::autograd::Function<RotaryFunction> {
         at::empty(grads[0].sizes(), grads[0].options());  // not in place: autograd may share the one that it passes
     rotate(grad, grads[0], context->saved_data["heads"].toInt(), context->saved_data["head_dim"].toInt(), rotation,
            true);
-    return {grad, Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
+    if (saved.size() == 2) return {grad, Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
+    const auto [cos, sin] = table_gradients(saved[2], grads[0], context->saved_data["heads"].toInt(),
+                                            context->saved_data["head_dim"].toInt(), rotation);
+    return {grad, cos, sin, Tensor(), Tensor(), Tensor()};
   }
 };
 
@@ -46,13 +74,8 @@ bool fast(const Tensor& tensor) {
 void rotate_aten(const Tensor& to, const Tensor& from, int64_t heads, int64_t head_dim, const Rotation& rotation,
                  bool inverse) {
   if (!to.is_same(from)) to.copy_(from);
-  const int64_t half = rotation.cos.size(1);
   const Tensor cos = rotation.cos.unsqueeze(1), sin = inverse ? -rotation.sin.unsqueeze(1) : rotation.sin.unsqueeze(1);
-  const Tensor view = to.narrow(1, 0, heads * head_dim).unflatten(1, {heads, head_dim}).narrow(2, 0, 2 * half);
-  const bool interleaved = rotation.layout == RotaryLayout::interleaved;
-  const Tensor pairs = view.unflatten(2, interleaved ? at::IntArrayRef({half, 2}) : at::IntArrayRef({2, half}));
-  const int64_t axis = interleaved ? 3 : 2;
-  const Tensor first = pairs.select(axis, 0), second = pairs.select(axis, 1);
+  const auto [first, second] = pairs_of(to, heads, head_dim, rotation);
   const Tensor turned = first * cos - second * sin;
   second.copy_(first * sin + second * cos);
   first.copy_(turned);

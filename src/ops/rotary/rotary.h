@@ -15,7 +15,8 @@ struct Rotation {
 };
 
 // Rotates the first `heads` heads of x [T, W] (head h is columns [h D, h D + D)) in place and returns x. Differentiable
-// (the inverse rotation of the gradient); nothing but the tables is saved. x must not be needed by its producer's backward.
+// (the inverse rotation of the gradient, and gradients of the tables where they ask for them, for which the result is saved; else
+// nothing but the tables is). x must not be needed by its producer's backward.
 Tensor rotate_heads_(Tensor x, int64_t heads, int64_t head_dim, const Rotation& rotation);
 
 }  // namespace longhaul
