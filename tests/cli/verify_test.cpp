@@ -102,7 +102,7 @@ TEST_F(CheckpointCommands, MethodsTakeThePlaceOfTheConfig) {
   expect_refusal("inspect llama --method yran:factor=4", "unknown method 'yran' (did you mean 'yarn'?)");
   expect_refusal("generate --model llama --tokenizer bytes --prompt x --method yarn:facter=2,factor=2",
                  "--method: unknown key 'yarn.facter' (did you mean 'factor'?)");
-  expect_refusal("chat llama --method clex", "clex: the model has no clex_layer");
+  expect_refusal("inspect llama --method clex", "clex: the model has no clex_layer");
 }
 
 // Far beyond the trained length of 32, across the borders where a policy that follows the text would change.
