@@ -37,13 +37,13 @@ TEST(MethodSessions, DecodingEqualsReadingTheTextAnew) {
     Session session = engine.session(), other = engine.session();
     session.prefill(std::span(tokens).first(90));
     other.prefill(std::span(tokens).first(20));
-    for (size_t n = 90; n < 100; ++n) {
+    for (size_t n = 90; n < 95; ++n) {
       const Tensor rows = engine.decode({&other, &session}, {tokens[n - 70], tokens[n]});
       EXPECT_LT(difference(rows[1], recomputed(*model, {tokens.begin(), tokens.begin() + n + 1})), 1e-10) << method;
       EXPECT_LT(difference(rows[0], recomputed(*model, {tokens.begin(), tokens.begin() + n - 69})), 1e-10) << method;
     }
     Session fork = session.fork();
-    const Tensor more = fork.prefill(std::span(tokens).subspan(100, 50));
+    const Tensor more = fork.prefill(std::span(tokens).subspan(95, 55));
     EXPECT_LT(difference(more, recomputed(*model, tokens)), 1e-10) << method;
   }
 }
@@ -76,7 +76,7 @@ TEST(MethodSessions, ARequestIsPlannedAsAWhole) {
   const Tensor first = cached.begin(prompt, 1);
   EXPECT_LT(difference(first, anew.begin(prompt, 1)), 1e-10);
   EXPECT_LT(difference(first, chat.begin(prompt, 1)), 1e-10);
-  for (size_t n = 30; n < 80; ++n) {
+  for (size_t n = 30; n < 42; ++n) {
     const Tensor row = cached.next({0}, {tokens[n]})[0];
     EXPECT_LT(difference(row, anew.next({0}, {tokens[n]})[0]), 1e-10);
     EXPECT_LT(difference(row, chat.next({0}, {tokens[n]})[0]), 1e-10);

@@ -8,9 +8,10 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/cos.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/exp.h>
 #include <ATen/ops/sin.h>
-#include <ATen/ops/softmax.h>
 #include <ATen/ops/stack.h>
+#include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -61,38 +62,37 @@ struct Case {
     return all;
   }
 
-  // The definition, differentiable.
+  // The definition, differentiable: one matrix of logits for each sequence and head, every pair by the range that it is in.
   Tensor defined(const std::vector<AttentionRange>& ranges, const Tensor& values) const {
-    std::vector<Tensor> rows;
+    std::vector<Tensor> sequences;
     for (size_t b = 0; b < spans.key_begin.size(); ++b) {
-      const int64_t first = spans.query_offsets[b], count = spans.query_offsets[b + 1] - first;
-      const int64_t keys = spans.key_end[b] - spans.key_begin[b];
-      for (int64_t r = 0; r < count; ++r) {
-        const int64_t i = keys - count + r;
-        std::vector<Tensor> heads_out;
-        for (int64_t h = 0; h < heads; ++h) heads_out.push_back(row(ranges, values, b, first + r, i, h));
-        rows.push_back(at::stack(heads_out));
-      }
+      std::vector<Tensor> outputs;
+      for (int64_t h = 0; h < heads; ++h) outputs.push_back(head(ranges, values, b, h));
+      sequences.push_back(at::stack(outputs, 1));
     }
-    return at::stack(rows);
+    return at::cat(sequences);
   }
 
  private:
-  Tensor row(const std::vector<AttentionRange>& ranges, const Tensor& values, size_t b, int64_t query, int64_t i,
-             int64_t h) const {
-    const int64_t g = h / (heads / groups);
-    std::vector<Tensor> logits, seen;
-    for (int64_t j = 0; j <= i; ++j)
-      for (const AttentionRange& range : ranges) {
-        const int64_t d = i - j, window = options.window;
-        const bool in = d >= range.nearest && (range.window == 0 || d < range.window) &&
-                        (range.first_keys == 0 || j < range.first_keys) && (window == 0 || d < window);
-        if (!in) continue;
-        logits.push_back((range.q[query][h] * range.k[spans.key_begin[b] + j][g]).sum() * options.scale);
-        seen.push_back(values[spans.key_begin[b] + j][g]);
-      }
-    if (logits.empty()) return values[0][0] * 0;
-    return at::softmax(at::stack(logits), 0).matmul(at::stack(seen));
+  Tensor head(const std::vector<AttentionRange>& ranges, const Tensor& values, size_t b, int64_t h) const {
+    const int64_t first = spans.query_offsets[b], last = spans.query_offsets[b + 1], g = h / (heads / groups);
+    const int64_t begin = spans.key_begin[b], end = spans.key_end[b], keys = end - begin;
+    const Tensor j = at::arange(keys, at::kLong).unsqueeze(0);
+    const Tensor d = at::arange(keys - (last - first), keys, at::kLong).unsqueeze(1) - j;
+    Tensor logits = at::zeros({last - first, keys}, values.options()), seen = d < 0;
+    seen.zero_();
+    for (const AttentionRange& range : ranges) {
+      Tensor in = (d >= range.nearest).logical_and(d >= 0);
+      if (range.window > 0) in = in.logical_and(d < range.window);
+      if (options.window > 0) in = in.logical_and(d < options.window);
+      if (range.first_keys > 0) in = in.logical_and(j < range.first_keys);
+      const Tensor q = range.q.slice(0, first, last).select(1, h), k = range.k.slice(0, begin, end).select(1, g);
+      logits = at::where(in, q.matmul(k.t()) * options.scale, logits);
+      seen = seen.logical_or(in);
+    }
+    const Tensor weights = at::exp(logits) * seen;  // logits are small here
+    const Tensor sum = weights.sum(1, true);
+    return (weights / at::where(sum > 0, sum, 1)).matmul(values.slice(0, begin, end).select(1, g));
   }
 };
 

@@ -111,7 +111,10 @@ class Solver {
     y.assign(static_cast<size_t>(columns), 0);
     for (size_t i = 0; i < x.size(); ++i) {
       const Scalar* row = w.data() + static_cast<int64_t>(i) * columns;
-      for (int64_t j = 0; j < columns; ++j) y[j] += x[i] * row[j];
+      Scalar* to = y.data();
+      const Scalar factor = x[i];
+#pragma omp simd
+      for (int64_t j = 0; j < columns; ++j) to[j] += factor * row[j];
     }
   }
 
