@@ -28,11 +28,12 @@ class Registry {
     check(is_new, kind_, " '", name, "' is registered twice");
     return is_new;
   }
-  // Error "unknown encoding 'rpoe' (did you mean 'rope'?)" when there is none.
+  // Error "unknown encoding 'rpoe' (did you mean 'rope'?)" when there is none; with no name near, all are listed.
   const Entry& find(const std::string& name) const {
     auto it = entries_.find(name);
-    if (it == entries_.end()) fail("unknown ", kind_, " '", name, "'", did_you_mean(name, names()));
-    return it->second;
+    if (it != entries_.end()) return it->second;
+    const std::string guess = did_you_mean(name, names());
+    fail("unknown ", kind_, " '", name, "'", guess.empty() ? " (there are " + join(names(), ", ") + ")" : guess);
   }
   bool has(const std::string& name) const { return entries_.count(name) != 0; }
   std::vector<std::string> names() const {
@@ -41,7 +42,6 @@ class Registry {
     return all;
   }
   const std::map<std::string, Entry>& entries() const { return entries_; }  // sorted by name
-  const std::string& kind() const { return kind_; }
 
  private:
   std::string kind_;

@@ -1,5 +1,6 @@
 // `longhaul bench <what>`: speed and memory of one thing, one row per cell. A bench is one self-registering file,
-// bench/<what>.cpp. Every cell is measured in a process of its own, so that its peak memory is its own.
+// bench/<what>.cpp. Every cell is measured in a process of its own, so that its peak memory is its own; cells of one `case` take
+// turns (bench/turns.h).
 #pragma once
 #include <CLI/CLI.hpp>
 #include <cstdint>
@@ -12,8 +13,8 @@
 
 namespace longhaul {
 
-// A cell is a Json object: {peer, shape: {...}} and, where rows are compared, `case` (rows of one bench, one case and one
-// number of threads did the same work) and `baseline` (the name under which the others' `ratio_to` lists this row).
+// A cell is a Json object: {peer, shape: {...}} and, where rows are compared, `case` (rows of one bench and one case did the same
+// work) and `baseline` (the name under which the others' `ratio_to` lists this row).
 // The driver adds bench, threads, repeats, budget, dtype and seed.
 using BenchCells = std::function<std::vector<Json>()>;
 
@@ -34,7 +35,8 @@ struct Measurement {
   Json json(int64_t threads) const;
 };
 
-// Calls `work` once to warm up and `repeats` times measured; stops early, with one repeat at least, when `budget` seconds are spent.
+// Calls `work` once to warm up and `repeats` times measured, each when its turn has come (bench/turns.h: only a bench cell may
+// call this); stops early, with one repeat at least, when `budget` seconds are spent.
 Measurement measure(const std::function<void()>& work, int64_t repeats, double budget = 10);
 
 // Peak memory of this process above what is resident when the watch is made (freed memory is given back first).

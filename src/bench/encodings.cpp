@@ -62,7 +62,7 @@ void add_generation(std::vector<Json>& all, const Settings& settings, const std:
   for (const std::string& position : settings.positions) {
     Json one = cell("recompute", size, position, length, kTexts);
     one["case"] = str("generate ", size, " ", position, " T=", length);
-    one["skip_eps"] = kSkipEps;
+    one["skip_eps"] = settings.skip_eps;
     Json cached = one;
     one["baseline"] = "recompute";
     all.push_back(one);
@@ -101,7 +101,7 @@ Json measure_generation(const Json& cell) {
     engine.emplace(*model, room);
     source = std::make_unique<CachedLogits>(*engine);
   } else {
-    source = std::make_unique<RecomputedLogits>(*model);
+    source = std::make_unique<RecomputedLogits>(*model, 0, cell["skip_eps"].get<double>());
   }
   Measurement measured =
       measure([&] { generate_tokens(*source, prompt, options, [](int64_t, int64_t) { return true; }); },
@@ -126,7 +126,7 @@ BenchCells setup(CLI::App& app) {
   add_lengths_option(app, "--lengths", settings->lengths, "tokens of a sequence in training (default: 1k)");
   add_lengths_option(app, "--generate", settings->texts,
                      "tokens of a generated text, 8 of a prompt among them; 4 texts, top-k 50 (default: 512)");
-  add_batch_option(app, settings->batch);
+  add_batch_option(app, settings->batch, "sequences of a training step");
   add_skip_option(app, settings->skip_eps);
   return [settings] {
     for (int64_t length : settings->texts)

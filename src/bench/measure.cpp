@@ -10,6 +10,7 @@
 #include "base/machine.h"
 #include "base/strings.h"
 #include "bench/bench.h"
+#include "bench/turns.h"
 
 namespace longhaul {
 
@@ -42,6 +43,7 @@ Measurement measure(const std::function<void()>& work, int64_t repeats, double b
   Measurement result;
   double spent = 0;
   for (int64_t i = 0; i <= repeats; ++i) {
+    wait_for_turn();
     double cpu = cpu_seconds();
     auto start = Clock::now();
     work();

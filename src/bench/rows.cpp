@@ -8,7 +8,7 @@
 
 #include "base/strings.h"
 #include "bench/bench.h"
-#include "bench/process.h"
+#include "bench/turns.h"
 #include "version.h"
 
 namespace longhaul {
@@ -55,18 +55,36 @@ Registry<Bench>& Benches() {
   return registry;
 }
 
-Json measured_row(const Json& cell, const std::vector<Json>& earlier) {
-  Json row;
-  for (const char* key : {"bench", "peer"}) row[key] = cell[key];
-  row["version"] = cell["peer"] == "longhaul" ? std::string("longhaul " LH_VERSION " ") + LH_COMMIT : torch_version();
-  for (const auto& [key, value] : cell.items()) {
-    if (!row.contains(key)) row[key] = value;  // what the cell is; repeats become those that were measured
+std::vector<std::vector<Json>> grouped(const std::vector<Json>& cells) {
+  std::vector<std::vector<Json>> groups;
+  for (const Json& cell : cells) {
+    auto belongs = [&](const std::vector<Json>& group) {
+      return cell.contains("case") && group[0].value("case", Json()) == cell["case"] &&
+             group[0]["bench"] == cell["bench"];
+    };
+    auto group = std::find_if(groups.begin(), groups.end(), belongs);
+    group == groups.end() ? groups.push_back({cell}) : group->push_back(cell);
   }
-  row.update(run_cell_in_child(cell));
-  if (row.contains("error")) return row;
-  add_ratios(row, earlier);
-  add_percent_of_bound(row, earlier);
-  return row;
+  return groups;
+}
+
+void add_measured(const std::vector<Json>& group, std::vector<Json>& rows) {
+  const std::vector<Json> measured = measure_in_turns(group);
+  for (size_t n = 0; n < group.size(); ++n) {
+    const Json& cell = group[n];
+    Json row;
+    for (const char* key : {"bench", "peer"}) row[key] = cell[key];
+    row["version"] = cell["peer"] == "longhaul" ? std::string("longhaul " LH_VERSION " ") + LH_COMMIT : torch_version();
+    for (const auto& [key, value] : cell.items()) {
+      if (!row.contains(key)) row[key] = value;  // what the cell is; repeats become those that were measured
+    }
+    row.update(measured[n]);
+    if (!row.contains("error")) {
+      add_ratios(row, rows);
+      add_percent_of_bound(row, rows);
+    }
+    rows.push_back(row);
+  }
 }
 
 Json measure_here(const std::string& text) {

@@ -1,4 +1,4 @@
-// From a cell to its row: measured in a child, held against the machine's limits and against the rows before it.
+// From cells to their rows: measured in children, held against the machine's limits and against each other.
 #pragma once
 #include <string>
 #include <vector>
@@ -7,11 +7,14 @@
 
 namespace longhaul {
 
-// The cell's keys, what a process of its own measured, and, from the `earlier` rows of the run, ratio_to and percent_of_bound.
-// A cell that fails gives a row with `error`.
-Json measured_row(const Json& cell, const std::vector<Json>& earlier);
+// Cells that are held against each other (one bench, one case) together, in order of their first.
+std::vector<std::vector<Json>> grouped(const std::vector<Json>& cells);
 
-// The child's side (bench/process.h): measures one cell, given as JSON text, in this process and returns its keys.
+// Appends a row for each cell of a group: the cell's keys, what a process of its own measured, and, from the rows before it,
+// ratio_to and percent_of_bound. A cell that fails gives a row with `error`.
+void add_measured(const std::vector<Json>& group, std::vector<Json>& rows);
+
+// The child's side (bench/turns.h): measures one cell, given as JSON text, in this process and returns its keys.
 Json measure_here(const std::string& cell);
 
 }  // namespace longhaul

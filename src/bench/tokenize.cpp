@@ -68,8 +68,11 @@ BenchCells options(CLI::App& app) {
   return [bench] {
     std::vector<Json> cells;
     for (const char* mode : {"text", "documents"}) {
-      cells.push_back(
-          {{"peer", "longhaul"}, {"shape", {{"mode", mode}}}, {"tokenizer", bench->tokenizer}, {"text", bench->text}});
+      cells.push_back({{"peer", "longhaul"},
+                       {"case", mode},
+                       {"shape", {{"mode", mode}}},
+                       {"tokenizer", bench->tokenizer},
+                       {"text", bench->text}});
     }
     return cells;
   };

@@ -101,8 +101,8 @@ void add_positions_option(CLI::App& app, std::vector<std::string>& positions, co
       ->type_name("SPEC,SPEC,...");
 }
 
-void add_batch_option(CLI::App& app, int64_t& batch) {
-  app.add_option("--batch", batch, "sequences of a step")->capture_default_str()->check(CLI::Range(1, 1 << 20));
+void add_batch_option(CLI::App& app, int64_t& batch, const std::string& meaning) {
+  app.add_option("--batch", batch, meaning)->capture_default_str()->check(CLI::Range(1, 1 << 20));
 }
 
 void add_skip_option(CLI::App& app, double& skip_eps) {

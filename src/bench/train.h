@@ -17,7 +17,7 @@ Json measure_training_step(const Json& cell);
 void add_sizes_option(CLI::App& app, std::vector<std::string>& sizes);         // --size
 void add_positions_option(CLI::App& app, std::vector<std::string>& positions,  // --pos
                           const std::string& help);
-void add_batch_option(CLI::App& app, int64_t& batch);   // --batch
-void add_skip_option(CLI::App& app, double& skip_eps);  // --skip-eps
+void add_batch_option(CLI::App& app, int64_t& batch, const std::string& meaning = "sequences of a step");  // --batch
+void add_skip_option(CLI::App& app, double& skip_eps);                                                     // --skip-eps
 
 }  // namespace longhaul

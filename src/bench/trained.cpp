@@ -1,5 +1,5 @@
-// Attention on the queries, keys and biases of a trained model reading real text: with its bias (tile skipping off and on),
-// and without it. How much is skipped depends on what the model has learned.
+// Attention on the queries and keys of a trained model reading real text: as its encoding has it, biases and their gradients
+// included (tile skipping off and on), and bare. How much is skipped depends on what the model has learned.
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 
@@ -47,85 +47,79 @@ Tensor read_tokens(const std::string& folder, int64_t length) {
   return tokens;
 }
 
-struct LayerInput {
-  Tensor q, k, v;
-  Bias bias;
-};
-
 // What each layer's attention gets when the model reads these tokens (nn/attention_block.cpp).
-std::vector<LayerInput> layer_inputs(const Model& model, const Tensor& tokens) {
-  at::NoGradGuard no_grad;
-  check(model.info().family == "gpt", "bench trained-attention: wanted a model of the gpt family, found ",
-        model.info().family);
-  std::vector<Tensor> hidden;
-  ForwardOptions options;
-  options.hidden = &hidden;
-  Sequences sequence = Sequences::whole({tokens.size(0)});
-  forward(model, tokens, sequence, options);
-  Plan plan = model.encoding().prepare(sequence, options.step);
-  AttentionSpans spans = AttentionSpans::self(sequence.offsets);
-  const ModelInfo& info = model.info();
-  std::vector<LayerInput> inputs;
-  for (int64_t i = 0; i < info.layers; ++i) {
-    auto weight = [&](const char* name) { return model.parameters().at(str("transformer.h.", i, ".", name)); };
-    AttentionCall call;
-    call.plan = &plan;
-    call.spans = &spans;
-    call.key_positions = plan.seq.positions;
-    call.x = normalize(hidden[i], {NormKind::layer, weight("ln_1.weight"), weight("ln_1.bias"), 1e-5});
-    Tensor qkv = linear(call.x, {weight("attn.c_attn.weight"), weight("attn.c_attn.bias")});
-    if (plan.rotation.cos.defined()) qkv = rotate_heads_(qkv, 2 * info.heads, info.head_dim, plan.rotation);
-    Tensor heads = qkv.view({qkv.size(0), 3 * info.heads, info.head_dim});
-    call.q = heads.narrow(1, 0, info.heads);
-    call.k = heads.narrow(1, info.heads, info.heads);
-    call.v = heads.narrow(1, 2 * info.heads, info.heads);
-    inputs.push_back({call.q, call.k, call.v, model.encoding().bias(i, call)});
+class LayerInputs {
+ public:
+  LayerInputs(const Model& model, const Tensor& tokens, const AttentionOptions& options)
+      : model_(model), sequence_(Sequences::whole({tokens.size(0)})), spans_(AttentionSpans::self(sequence_.offsets)) {
+    at::NoGradGuard no_grad;
+    check(model.info().family == "gpt", "bench trained-attention: wanted a model of the gpt family, found ",
+          model.info().family);
+    std::vector<Tensor> hidden;
+    ForwardOptions forward_options;
+    forward_options.hidden = &hidden;
+    forward(model, tokens, sequence_, forward_options);
+    plan_ = model.encoding().prepare(sequence_, forward_options.step);
+    for (int64_t i = 0; i < model.info().layers; ++i) {
+      calls_.push_back(call_of(i, hidden[static_cast<size_t>(i)]));
+      calls_.back().options = options;
+    }
   }
-  return inputs;
-}
+  LayerInputs(const LayerInputs&) = delete;
+  LayerInputs& operator=(const LayerInputs&) = delete;
 
-// Leaves of their own, so that backward has all of attention's work and nothing else's.
-std::vector<Tensor> make_leaves(LayerInput& input, bool with_bias) {
-  auto leaf = [](Tensor& x) { x = x.detach().clone().requires_grad_(true); };
-  leaf(input.q);
-  leaf(input.k);
-  leaf(input.v);
-  std::vector<Tensor> leaves{input.q, input.k, input.v};
-  auto* separable = std::get_if<SeparableBias>(&input.bias);
-  if (!with_bias) input.bias = std::monostate{};
-  if (!with_bias || !separable) return leaves;
-  for (Tensor* x : {&separable->g, &separable->s}) {
-    if (!x->defined()) continue;
-    leaf(*x);
-    leaves.push_back(*x);
+  // Forward and backward of every layer's attention: as its encoding has it, with the gradients of its parameters, or bare.
+  void run(bool with_encoding) {
+    for (const Parameter& parameter : model_.parameters().all()) parameter.tensor.mutable_grad() = Tensor();
+    for (int64_t i = 0; i < model_.info().layers; ++i) {
+      AttentionCall& call = calls_[static_cast<size_t>(i)];
+      for (Tensor* x : {&call.q, &call.k, &call.v, &call.x}) x->mutable_grad() = Tensor();
+      Tensor out = with_encoding ? model_.encoding().attend(i, call)
+                                 : attention(call.q, call.k, call.v, spans_, std::monostate{}, call.options);
+      out.backward(out.detach());
+    }
   }
-  return leaves;
-}
+
+ private:
+  AttentionCall call_of(int64_t layer, const Tensor& hidden) const {
+    const ModelInfo& info = model_.info();
+    auto weight = [&](const char* name) { return model_.parameters().at(str("transformer.h.", layer, ".", name)); };
+    AttentionCall call;
+    call.plan = &plan_;
+    call.spans = &spans_;
+    call.key_positions = plan_.seq.positions;
+    call.x = normalize(hidden, {NormKind::layer, weight("ln_1.weight"), weight("ln_1.bias"), 1e-5});
+    Tensor qkv = linear(call.x, {weight("attn.c_attn.weight"), weight("attn.c_attn.bias")});
+    if (plan_.rotation.cos.defined()) qkv = rotate_heads_(qkv, 2 * info.heads, info.head_dim, plan_.rotation);
+    Tensor heads = qkv.view({qkv.size(0), 3 * info.heads, info.head_dim});
+    auto leaf = [](const Tensor& x) { return x.detach().clone().requires_grad_(true); };
+    call.q = leaf(heads.narrow(1, 0, info.heads));
+    call.k = leaf(heads.narrow(1, info.heads, info.heads));
+    call.v = leaf(heads.narrow(1, 2 * info.heads, info.heads));
+    call.x = leaf(call.x);
+    return call;
+  }
+
+  const Model& model_;
+  Sequences sequence_;
+  AttentionSpans spans_;
+  Plan plan_;
+  std::vector<AttentionCall> calls_;  // one a layer
+};
 
 Json measure_trained(const Json& cell) {
   const Json& shape = cell["shape"];
   int64_t length = shape["T"].get<int64_t>();
   auto model = load_model(cell["model"].get<std::string>());
-  std::vector<LayerInput> inputs = layer_inputs(*model, read_tokens(cell["data"].get<std::string>(), length));
-  std::vector<Tensor> leaves;
-  for (LayerInput& input : inputs)
-    for (const Tensor& leaf : make_leaves(input, shape["bias"] == "own")) leaves.push_back(leaf);
   const ModelInfo& info = model->info();
   AttentionStats stats;
   AttentionOptions options;
   options.scale = model->encoding().qk_scale(info.head_dim);
   options.skip_eps = shape["skip_eps"].get<double>();
   options.stats = &stats;
-  AttentionSpans spans = AttentionSpans::self({0, length});
-  Measurement measured = measure(
-      [&] {
-        for (Tensor& leaf : leaves) leaf.mutable_grad() = Tensor();
-        for (const LayerInput& input : inputs) {
-          Tensor out = attention(input.q, input.k, input.v, spans, input.bias, options);
-          out.backward(out.detach());
-        }
-      },
-      cell["repeats"].get<int64_t>(), cell["budget"].get<double>());
+  LayerInputs inputs(*model, read_tokens(cell["data"].get<std::string>(), length), options);
+  Measurement measured = measure([&] { inputs.run(shape["bias"] == "own"); }, cell["repeats"].get<int64_t>(),
+                                 cell["budget"].get<double>());
   measured.tokens = length;
   double pairs = 0.5 * static_cast<double>(length) * static_cast<double>(length + 1);
   measured.flops = 14.0 * static_cast<double>(info.layers * info.heads * info.head_dim) * pairs;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "base/log.h"
 #include "base/machine.h"
 #include "base/strings.h"
 #include "bench/rows.h"
@@ -65,14 +66,20 @@ int run(const std::vector<Choice>& choices, const Settings& settings) {
   std::vector<Json> rows;
   BenchTable table;
   bool failed = false;
-  for (const Json& cell : all_cells(choices, settings)) {
+  for (const std::vector<Json>& group : grouped(all_cells(choices, settings))) {
     if (common_flags().dry_run) {
-      std::printf("%s\n", cell.dump().c_str());
+      for (const Json& cell : group) std::printf("%s\n", cell.dump().c_str());
       continue;
     }
-    rows.push_back(measured_row(cell, rows));
-    failed = failed || rows.back().contains("error");
-    std::printf("%s\n", common_flags().json ? rows.back().dump().c_str() : table.line(rows.back()).c_str());
+    if (group.size() > 1)
+      log_info("bench ", group[0]["bench"].get<std::string>(), ": ", group[0]["case"].get<std::string>(), ": ",
+               group.size(), " cells in turns");
+    const size_t before = rows.size();
+    add_measured(group, rows);
+    for (size_t n = before; n < rows.size(); ++n) {
+      failed = failed || rows[n].contains("error");
+      std::printf("%s\n", common_flags().json ? rows[n].dump().c_str() : table.line(rows[n]).c_str());
+    }
     std::fflush(stdout);
   }
   return failed ? 1 : 0;
@@ -92,6 +99,9 @@ std::function<int()> setup(CLI::App& app) {
   app.add_option("--threads", settings->threads, "numbers of threads, each measured (default: 1 and every core)")
       ->delimiter(',')
       ->check(CLI::Range(1, 4096));
+  add_dtype_flag(app);
+  add_seed_flag(app);
+  add_dry_run_flag(app);
   app.add_option("--repeats", settings->repeats, "measured calls; the minimum and the median are shown")
       ->capture_default_str()
       ->check(CLI::Range(1, 1000));
@@ -108,7 +118,7 @@ std::function<int()> setup(CLI::App& app) {
     sub->fallthrough();
     choices->push_back({name, &entry.make, sub, entry.make.options(*sub)});
   }
-  CLI::App* child = app.add_subcommand("cell", "")->group("");  // how this program calls itself (bench/process.h)
+  CLI::App* child = app.add_subcommand("cell", "")->group("");  // how this program calls itself (bench/turns.h)
   child->add_option("json", *cell)->required();
   return [settings, choices, child, cell] {
     if (child->parsed()) {

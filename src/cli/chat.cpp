@@ -152,6 +152,10 @@ std::function<int()> set_up(CLI::App& app) {
   app.add_option("model", flags->model, "model directory, or the id of a cached hub model")->required();
   add_overrides(app, flags->overrides);
   add_method(app, flags->method);
+  add_device_flag(app);
+  add_dtype_flag(app);
+  add_seed_flag(app);
+  add_dry_run_flag(app);
   app.add_option("--template", flags->style,
                  "a format (`longhaul list chat-formats`), or the file of a Jinja template");
   app.add_option("--system", flags->system, "system text");

@@ -14,7 +14,7 @@ namespace longhaul {
 using CommandSetup = std::function<std::function<int()>(CLI::App& app)>;
 Registry<CommandSetup>& Commands();
 
-// Flags that every command takes, in one place (design section 1). Threads are already set when a command runs.
+// Flags that mean the same in every command that takes them (design section 1). Threads are already set when a command runs.
 struct CommonFlags {
   int threads = 0;  // resolved: never 0 when a command runs
   std::string device = "cpu";
@@ -24,6 +24,14 @@ struct CommonFlags {
   bool dry_run = false;  // say what would be done, and stop
 };
 const CommonFlags& common_flags();
+
+// Every command has --threads and --json; one takes of the others what it honours.
+void add_device_flag(CLI::App& app);
+void add_dtype_flag(CLI::App& app);
+void add_seed_flag(CLI::App& app);
+void add_dry_run_flag(CLI::App& app);
+
+inline constexpr int kInterrupted = 130;  // the shell's code for a command that ^C ended
 
 // --hf-overrides, of the commands that load a model.
 inline void add_overrides(CLI::App& app, std::vector<std::string>& overrides) {

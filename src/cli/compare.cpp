@@ -1,17 +1,11 @@
 // `longhaul compare`: the papers' experiment in one command. Trains every encoding from the same seeds on the same data in the
 // same order, measures all on the same tokens, reports. Each step is an ordinary command, printed before it runs in a process of
 // its own, so that any part can be repeated by hand; what is done already is not done again.
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cctype>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 
+#include "base/child_process.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/log.h"
@@ -38,7 +32,6 @@ struct Run {
   int64_t seed;
 };
 
-constexpr int kInterrupted = 130;  // the shell's code for a command that ^C ended
 constexpr int64_t kMostSeeds = 1000;
 
 // Canonical specs of encodings that exist; an unknown name is an error before anything is trained.
@@ -81,32 +74,15 @@ std::vector<Run> runs_of(const CompareFlags& flags) {
   return runs;
 }
 
-// Where a command's stdout goes: only the last step's is the comparison's result.
-enum class Output { result, standard_error, nowhere };
-
-// Runs this program with these arguments; its exit code.
-int run_longhaul(const std::vector<std::string>& arguments, Output output) {
-  std::vector<std::string> words = {"longhaul"};
-  words.insert(words.end(), arguments.begin(), arguments.end());
-  std::vector<char*> pointers;
-  for (std::string& word : words) pointers.push_back(word.data());
-  pointers.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  if (output == Output::standard_error) posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-  if (output == Output::nowhere) posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-  pid_t child = 0;
-  int error = ::posix_spawn(&child, "/proc/self/exe", &actions, nullptr, pointers.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  check(error == 0, "compare: cannot start longhaul ", arguments.front(), ": ", std::strerror(error));
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0) check(errno == EINTR, "compare: waiting: ", std::strerror(errno));
-  if (WIFSIGNALED(status)) fail("compare: longhaul ", arguments.front(), " was killed by signal ", WTERMSIG(status));
-  return WEXITSTATUS(status);
+// Runs a command; its exit code. Only the last step's standard output is the comparison's result.
+int run_longhaul(const std::vector<std::string>& arguments, ChildOutput output) {
+  const ChildEnd end = run_self(arguments, output);
+  check(end.signal == 0, "compare: longhaul ", arguments.front(), " was killed by signal ", end.signal);
+  return end.code;
 }
 
 // A step of the comparison: printed, and with --dry-run no more than that.
-int run_step(const std::vector<std::string>& arguments, Output output) {
+int run_step(const std::vector<std::string>& arguments, ChildOutput output) {
   log_info("longhaul ", join(arguments, " "));
   return common_flags().dry_run ? 0 : run_longhaul(arguments, output);
 }
@@ -163,29 +139,30 @@ int check_plan(const CompareFlags& flags, const std::vector<Run>& runs) {
     if (run.seed > 1) break;
     std::vector<std::string> arguments = train_arguments(flags, run);
     arguments.insert(arguments.end(), {"--dry-run", "--json"});
-    if (int code = run_longhaul(arguments, Output::nowhere); code != 0) return code;
+    if (int code = run_longhaul(arguments, ChildOutput::nowhere); code != 0) return code;
   }
   return 0;
 }
 
 int compare(const CompareFlags& flags) {
   check(flags.seeds >= 1 && flags.seeds <= kMostSeeds, "--seeds: wanted 1 to ", kMostSeeds, ", got ", flags.seeds);
-  check(flags.app->get_option("--seed")->count() == 0,
-        "compare: --seeds N trains the seeds 1 to N; --seed is not taken");
+  for (const std::string& extra : flags.app->remaining())
+    check(extra != "--seed" && !extra.starts_with("--seed="),
+          "compare: --seeds N trains the seeds 1 to N; --seed is not taken");
   StopSignals signals;
   const std::vector<Run> runs = runs_of(flags);
   std::vector<std::string> folders;
   if (int code = check_plan(flags, runs); code != 0) return code;
   for (const Run& run : runs) {
     folders.push_back(run.folder);
-    int code = run_step(train_arguments(flags, run), Output::standard_error);
+    int code = run_step(train_arguments(flags, run), ChildOutput::standard_error);
     if (code != 0) return code;
     if (signals.received().empty()) continue;
     log_info("stopped by ", signals.received(), "; the same command goes on from there");
     return kInterrupted;
   }
-  int code = run_step(ppl_arguments(flags, folders), Output::standard_error);
-  if (code == 0) code = run_step(report_arguments(flags, folders), Output::result);
+  int code = run_step(ppl_arguments(flags, folders), ChildOutput::standard_error);
+  if (code == 0) code = run_step(report_arguments(flags, folders), ChildOutput::ours);
   if (code != 0) return code;
   if (!common_flags().dry_run) log_info("the page: ", path_join(flags.out, "report.html"));
   return 0;
@@ -206,6 +183,8 @@ LH_REGISTER(Commands, "compare",
               app.add_option("--lengths", flags->lengths, "lengths to measure at, in tokens: 512,1k,2k")->required();
               app.add_option("--tokens", flags->tokens, "targets scored at each length (default: the whole split)");
               app.add_option("--out", flags->out, "folder of the runs and the report")->required();
+              add_dtype_flag(app);
+              add_dry_run_flag(app);
               app.footer("Every other flag goes to `longhaul train` as it is: --seq-len, --steps, --batch, --lr ...");
               return [flags] { return compare(*flags); };
             });

@@ -69,7 +69,6 @@ int to_state_dict(const ConvertFlags& flags) {
 }
 
 int convert(ConvertFlags& flags) {
-  check(common_flags().dtype == "f32", "convert: tensors keep the dtype that they have; --dtype is not taken");
   check(!exists(flags.output), "convert: ", flags.output, " exists already; remove it or name another output");
   return flags.format == "run" ? to_run(flags) : to_state_dict(flags);
 }
@@ -87,6 +86,7 @@ LH_REGISTER(
       app.add_option("--heads", flags->hints.heads, "attention heads, when the tensors do not tell")
           ->check(CLI::PositiveNumber);
       app.add_option("--block-size", flags->block_size, "trained length, when the tensors do not tell");
+      add_dry_run_flag(app);
       return [flags] { return convert(*flags); };
     });
 

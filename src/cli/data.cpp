@@ -2,11 +2,13 @@
 #include <cstdio>
 #include <memory>
 
+#include "base/log.h"
 #include "base/strings.h"
 #include "cli/command.h"
 #include "data/pack.h"
 #include "data/shards.h"
 #include "data/token_files.h"
+#include "train/stop_signal.h"
 
 namespace longhaul {
 
@@ -104,13 +106,17 @@ int run_pack(DataFlags& flags) {
     print_plan(options);
     return 0;
   }
-  pack(options);
+  StopSignals signals;
+  options.stop_asked = [&] { return !signals.received().empty(); };
+  if (!pack(options)) {
+    log_info("stopped by ", signals.received(), "; nothing was written");
+    return kInterrupted;
+  }
   print_dataset(Dataset::open(options.output));
   return 0;
 }
 
 int run_info(const DataFlags& flags) {
-  check(!common_flags().dry_run, "data info: --dry-run has no meaning here; nothing is ever written");
   Dataset dataset = Dataset::open(flags.folder, flags.tokenizer);
   if (flags.verify) dataset.verify();
   print_dataset(dataset);
@@ -122,7 +128,6 @@ int run_export(DataFlags& flags) {
   options.shard_tokens = parse_length(flags.shard_tokens, "--shard-tokens");
   options.data = flags.folder;
   options.tokenizer = flags.tokenizer;
-  check(!common_flags().dry_run, "data export: --dry-run has no meaning here; `longhaul data info` shows the data");
   std::vector<std::string> files = export_tokens(options);
   if (common_flags().json) {
     print_json(Json{{"format", options.format}, {"files", files}});
@@ -135,6 +140,7 @@ int run_export(DataFlags& flags) {
 CLI::App* add_pack(CLI::App& app, DataFlags& flags) {
   CLI::App* pack = app.add_subcommand("pack", "text files, trees, JSONL, Parquet -> a packed data set")->fallthrough();
   PackOptions& options = flags.pack;
+  add_dry_run_flag(*pack);
   pack->add_option("inputs", options.inputs,
                    "files or folders of text, .jsonl and .parquet, also .gz: see `longhaul list corpora`")
       ->required();

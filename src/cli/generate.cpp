@@ -193,6 +193,10 @@ std::function<int()> set_up(CLI::App& app) {
   app.add_option("--model", flags->model, "model directory, or the id of a cached hub model")->required();
   add_overrides(app, flags->overrides);
   add_method(app, flags->method);
+  add_device_flag(app);
+  add_dtype_flag(app);
+  add_seed_flag(app);
+  add_dry_run_flag(app);
   auto* prompt = app.add_option("--prompt", flags->prompt, "text to continue (empty: the beginning of a text)");
   app.add_option("--prompt-file", flags->prompt_file, "file that holds it; -: standard input")->excludes(prompt);
   app.add_option("--max-tokens", flags->max_tokens, "tokens of a continuation at most")->capture_default_str();

@@ -24,8 +24,6 @@ struct PplFlags {
   std::vector<std::string> overrides, methods = {"none"};
 };
 
-constexpr int kInterrupted = 130;  // the shell's code for a command that ^C ended
-
 std::vector<std::string> model_folders(const std::string& text) {
   std::vector<std::string> folders = split(text, ',');
   for (std::string& folder : folders) {
@@ -154,6 +152,9 @@ LH_REGISTER(
       app.add_option("--method", flags->methods, str(kMethodHelp, "; repeatable: a row for each"))
           ->allow_extra_args(false)
           ->capture_default_str();
+      add_device_flag(app);
+      add_dtype_flag(app);
+      add_dry_run_flag(app);
       app.add_option("--data", flags->data, "packed data set, or a folder of bare .npy or .bin shards")->required();
       app.add_option("--tokenizer", flags->tokenizer, "of bare shards, which do not say it; bits per byte need it");
       app.add_option("--lengths", flags->lengths, "window lengths in tokens: 512,1k,2k")->required();

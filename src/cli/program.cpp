@@ -22,12 +22,7 @@ std::string line;
 void add_common_flags(CLI::App& app) {
   app.add_option("--threads", flags.threads, "CPU threads; 0: every core this process may use")
       ->check(CLI::Range(0, 4096));
-  app.add_option("--device", flags.device, "where tensors live")->check(CLI::IsMember({"cpu"}));
-  app.add_option("--dtype", flags.dtype, "f32, bf16 (products in bf16, sums in f32) or f64")
-      ->check(CLI::IsMember({"f32", "bf16", "f64"}));
-  app.add_option("--seed", flags.seed, "seed of every random choice")->check(CLI::NonNegativeNumber);
   app.add_flag("--json", flags.json, "machine-readable results on stdout");
-  app.add_flag("--dry-run", flags.dry_run, "say what would be done, and stop");
 }
 
 void set_threads() {
@@ -76,6 +71,22 @@ Registry<CommandSetup>& Commands() {
 }
 
 const CommonFlags& common_flags() { return flags; }
+
+void add_device_flag(CLI::App& app) {
+  app.add_option("--device", flags.device, "where tensors live")->check(CLI::IsMember({"cpu"}));
+}
+
+void add_dtype_flag(CLI::App& app) {
+  app.add_option("--dtype", flags.dtype, "f32, bf16 (products in bf16, sums in f32) or f64")
+      ->check(CLI::IsMember({"f32", "bf16", "f64"}));
+}
+
+void add_seed_flag(CLI::App& app) {
+  app.add_option("--seed", flags.seed, "seed of every random choice")->check(CLI::NonNegativeNumber);
+}
+
+void add_dry_run_flag(CLI::App& app) { app.add_flag("--dry-run", flags.dry_run, "say what would be done, and stop"); }
+
 const std::string& command_line() { return line; }
 
 int run_program(int argc, char** argv) {

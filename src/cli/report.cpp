@@ -116,6 +116,7 @@ LH_REGISTER(Commands, "report", "tables, plots and one HTML page from runs' jour
               app.add_option("--plot-training", flags->training_plot, "training curves");
               app.add_flag("--seeds", flags->merge,
                            "runs that differ only in their seed are one row, with errors over seeds");
+              add_dry_run_flag(app);
               return [flags] { return run(*flags); };
             });
 

@@ -49,7 +49,6 @@ std::string ids_text(const std::vector<int64_t>& ids) {
 }
 
 int tokenize(const TokenizeFlags& flags) {
-  check(!common_flags().dry_run, "tokenize: --dry-run has no meaning here; nothing is ever written");
   std::unique_ptr<Tokenizer> tokenizer = make_tokenizer(flags.tokenizer);
   std::string input{std::istreambuf_iterator<char>(std::cin), {}};
   if (flags.decode) {

@@ -48,6 +48,8 @@ void add_model_flags(TrainFlags& flags) {
   add(flags, "arch", s.arch, "model to make, for example gpt:tiny or gpt:layers=4,width=128,heads=4");
   add(flags, "pos", s.pos, "its positional encoding (see `longhaul list encodings`)");
   add(flags, "init_from", s.init_from, "model directory to fine-tune, instead of --arch and --pos");
+  add_overrides(*flags.app, s.hf_overrides);
+  flags.given["hf_overrides"] = flags.app->get_option("--hf-overrides");
   add_length(flags, "vocab", s.vocab, "size of the vocabulary (default: the data's)");
   flags.given["recompute"] = flags.app->add_flag("--recompute", s.recompute,
                                                  "run layers again in backward instead of keeping their activations");
@@ -124,6 +126,8 @@ void check_new_run(const TrainFlags& flags) {
   check(!flags.out.empty() || common_flags().dry_run, "train: --out is needed (the run's folder)");
   check(!given("steps") || !given("epochs"), "train: --steps and --epochs exclude each other");
   check(!given("epochs") || s.epochs >= 1, "--epochs: wanted at least 1, got ", s.epochs);
+  check(given("init_from") || !given("hf_overrides"),
+        "train: --hf-overrides change the model of --init-from; give both");
   check(!given("init_from") || (!given("arch") && !given("pos")), "train: --init-from brings its own --arch and --pos");
 }
 
@@ -212,6 +216,10 @@ int run_train(TrainFlags& flags) {
 std::function<int()> set_up(CLI::App& app) {
   auto flags = std::make_shared<TrainFlags>();
   flags->app = &app;
+  add_device_flag(app);
+  add_dtype_flag(app);
+  add_seed_flag(app);
+  add_dry_run_flag(app);
   add_model_flags(*flags);
   add_data_flags(*flags);
   add_optimizer_flags(*flags);

@@ -113,6 +113,8 @@ std::function<int()> set_up(CLI::App& app) {
   app.add_option("model", flags->model, "model directory, or the id of a cached hub model")->required();
   app.add_option("reference", flags->reference, "safetensors file with NAME.ids [T] and NAME.logits [T, V]")
       ->required();
+  add_device_flag(app);
+  add_dtype_flag(app);
   app.add_option("--tolerance", flags->tolerance, "of the largest difference, as a share of the largest logit")
       ->capture_default_str();
   app.add_option("--parts", flags->parts, "stretches of positions that are shown apart; 1: none")

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "base/json.h"
+#include "base/strings.h"
 #include "data/documents.h"
 #include "io/byte_source.h"
 
@@ -31,10 +32,21 @@ struct Lines {
   }
 
  private:
+  std::string found(const Json& record) const {
+    if (!record.is_object()) return record.type_name();
+    if (record.contains(field)) return str("\"", field, "\" with ", record[field].type_name());
+    constexpr size_t kMostKeys = 8;  // a line for a reader
+    std::vector<std::string> keys;
+    for (const auto& [key, value] : record.items()) keys.push_back(key);
+    if (keys.size() > kMostKeys) keys.resize(kMostKeys), keys.push_back("...");
+    return keys.empty() ? "an object without keys" : "one with " + join(keys, ", ");
+  }
+
   std::string text_of(std::string_view line, const std::string& where) const {
     Json record = parse_json(line, where);
-    bool has_text = record.is_object() && record.contains(field) && record[field].is_string();
-    check(has_text, where, ": wanted an object with a string \"", field, "\" (--field names another)");
+    const bool has_text = record.is_object() && record.contains(field) && record[field].is_string();
+    if (!has_text)
+      fail(where, ": wanted an object with a string \"", field, "\" (--field names another), found ", found(record));
     return std::move(record[field].get_ref<std::string&>());
   }
 };

@@ -25,6 +25,11 @@ bool ends_with_any(const std::string& path, const std::vector<std::string>& endi
   return false;
 }
 
+// "notes.txt.gz" ends in .txt too: compression does not change what a file is.
+bool has_wanted_extension(const std::string& path, const std::string& name, const std::vector<std::string>& wanted) {
+  return wanted.empty() || ends_with_any(path, wanted) || ends_with_any(name, wanted);
+}
+
 bool contains_any(const std::string& path, const std::vector<std::string>& parts) {
   for (const std::string& part : parts) {
     if (path.find(part) != std::string::npos) return true;
@@ -58,7 +63,7 @@ void add_input(PackPlan& plan, const PackOptions& options, int64_t input, std::s
     bool is_text = file.format->one_document && !is_gzip_name(path);  // the file's size is the document's
     if (contains_any(file.name, options.exclude)) {
       ++plan.excluded;
-    } else if (!options.extensions.empty() && !ends_with_any(path, options.extensions)) {
+    } else if (!has_wanted_extension(path, file.name, options.extensions)) {
       ++plan.other_extension;
     } else if (is_text && (file.bytes == 0 || file.bytes < options.min_bytes)) {
       ++plan.too_small;

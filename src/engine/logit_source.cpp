@@ -14,7 +14,8 @@ namespace longhaul {
 namespace {
 
 // Whole texts packed end to end; logits [B, V] behind the last token of each.
-Tensor logits_of(const Model& model, const std::vector<const std::vector<int64_t>*>& texts, int64_t request) {
+Tensor logits_of(const Model& model, const std::vector<const std::vector<int64_t>*>& texts, int64_t request,
+                 double skip_eps) {
   at::NoGradGuard off;
   std::vector<int64_t> tokens, lengths, last;
   for (const std::vector<int64_t>* text : texts) {
@@ -26,7 +27,9 @@ Tensor logits_of(const Model& model, const std::vector<const std::vector<int64_t
   Sequences seq = Sequences::whole(lengths);
   if (model.encoding().plans_request())
     for (int64_t& total : seq.total) total = std::max(total, request);
-  const Tensor x = forward(model, at::tensor(tokens, integers), seq, {});
+  ForwardOptions options;
+  options.skip_eps = skip_eps;
+  const Tensor x = forward(model, at::tensor(tokens, integers), seq, options);
   const Head head = model.head();
   return logits(normalize(at::index_select(x, 0, at::tensor(last, integers)), head.norm), head.logits);
 }
@@ -60,7 +63,7 @@ int64_t CachedLogits::room(const Model& model, int64_t prompt, int64_t more, int
 
 Tensor RecomputedLogits::begin(std::span<const int64_t> prompt, int64_t count) {
   texts_.assign(static_cast<size_t>(count), {prompt.begin(), prompt.end()});
-  return logits_of(model_, {&texts_.front()}, request_)[0];
+  return logits_of(model_, {&texts_.front()}, request_, skip_eps_)[0];
 }
 
 Tensor RecomputedLogits::next(const std::vector<int64_t>& texts, const std::vector<int64_t>& tokens) {
@@ -70,7 +73,7 @@ Tensor RecomputedLogits::next(const std::vector<int64_t>& texts, const std::vect
     text.push_back(tokens[n]);
     asked.push_back(&text);
   }
-  return logits_of(model_, asked, request_);
+  return logits_of(model_, asked, request_, skip_eps_);
 }
 
 void RecomputedLogits::end(int64_t text) { texts_.at(static_cast<size_t>(text)).clear(); }

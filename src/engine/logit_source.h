@@ -41,7 +41,9 @@ class CachedLogits : public LogitSource {
 // The published measurements' form (section 6 of the Cable specification), and the way of encodings whose past cannot be kept.
 class RecomputedLogits : public LogitSource {
  public:
-  explicit RecomputedLogits(const Model& model, int64_t request = 0) : model_(model), request_(request) {}
+  // request: tokens of the whole text to come, for encodings that plan it. skip_eps: as AttentionOptions.
+  explicit RecomputedLogits(const Model& model, int64_t request = 0, double skip_eps = 1e-7)
+      : model_(model), request_(request), skip_eps_(skip_eps) {}
   Tensor begin(std::span<const int64_t> prompt, int64_t count) override;
   Tensor next(const std::vector<int64_t>& texts, const std::vector<int64_t>& tokens) override;
   void end(int64_t text) override;
@@ -49,6 +51,7 @@ class RecomputedLogits : public LogitSource {
  private:
   const Model& model_;
   int64_t request_;
+  double skip_eps_;
   std::vector<std::vector<int64_t>> texts_;
 };
 

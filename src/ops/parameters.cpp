@@ -5,6 +5,7 @@
 #include <ATen/ops/empty.h>
 
 #include "base/error.h"
+#include "base/machine.h"
 #include "base/rng.h"
 #include "base/strings.h"
 
@@ -43,8 +44,18 @@ Parameters Parameters::blank(at::ScalarType dtype) {
   return parameters;
 }
 
+void Parameters::count_bytes(const std::string& name, const std::vector<int64_t>& shape) {
+  double elements = 1;
+  for (int64_t size : shape) elements *= static_cast<double>(size);
+  bytes_ += elements * static_cast<double>(c10::elementSize(dtype_));
+  const auto memory = static_cast<double>(physical_memory());
+  check(bytes_ <= memory, "parameter '", name, "': the parameters up to it take ", human_bytes(bytes_),
+        ", this machine has ", human_bytes(memory));
+}
+
 Tensor Parameters::add(const std::string& name, const std::vector<int64_t>& shape, const Init& init, bool trainable) {
   check(!has(name) && !aliases_.count(name), "parameter '", name, "' is made twice");
+  count_bytes(name, shape);
   Tensor tensor = at::empty(shape, at::TensorOptions(dtype_));
   if (!blank_) fill(tensor, init, seed_, name);
   tensor.set_requires_grad(trainable);

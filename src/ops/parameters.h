@@ -33,7 +33,7 @@ class Parameters {
   // Tensors are left as memory comes, whatever their Init says: a checkpoint fills them.
   static Parameters blank(at::ScalarType dtype);
 
-  // Makes and registers a tensor; Error on a name in use.
+  // Makes and registers a tensor. Error on a name in use, and before memory is taken that this machine has not got.
   Tensor add(const std::string& name, const std::vector<int64_t>& shape, const Init& init, bool trainable = true);
   // The optimizer brings every element into [low, high] before it steps (so a step may end outside, and users clamp what
   // they read); gradients are not masked. Kerple's in-place clamp, specs/cable.md section 2.
@@ -49,9 +49,12 @@ class Parameters {
   at::ScalarType dtype() const { return dtype_; }
 
  private:
+  void count_bytes(const std::string& name, const std::vector<int64_t>& shape);
+
   uint64_t seed_;
   at::ScalarType dtype_;
   bool blank_ = false;
+  double bytes_ = 0;  // of all tensors
   std::vector<Parameter> parameters_;
   std::map<std::string, size_t> index_;
   std::map<std::string, std::string> aliases_;

@@ -81,6 +81,7 @@ double CableFamily::qk_scale(int64_t head_dim) const {
 
 Traits CableFamily::traits() const {
   Traits traits;
+  traits.reads_positions = false;
   traits.causal_only = kernel_ || variant_.smoothed;
   if (variant_.smoothed) {
     traits.chunk_exact = false;

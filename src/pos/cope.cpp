@@ -29,6 +29,12 @@ class Cope : public Encoding {
     return rewritten_attention(call.q, call.k, call.v, *call.spans, {}, call.options, rewrite);
   }
 
+  Traits traits() const override {
+    Traits traits;
+    traits.reads_positions = false;
+    return traits;
+  }
+
  private:
   std::vector<Tensor> tables_;  // [D, max], for all heads of a layer
 };

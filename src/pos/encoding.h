@@ -60,12 +60,13 @@ struct EncodingFact {
 };
 
 struct Traits {
-  int64_t longest = 0;       // no position beyond this one exists (learned tables); 0: unlimited
-  bool chunk_exact = true;   // chunked prefill equals one pass
-  bool needs_total = false;  // results depend on the whole length (so chunks must be told it)
-  bool by_chunk = false;     // not exact in chunks by design: each is read as if the text ended with it
-  bool causal_only = true;   // has no bidirectional form
-  std::string note{};        // why, in one line
+  int64_t longest = 0;          // no position beyond this one exists (learned tables); 0: unlimited
+  bool chunk_exact = true;      // chunked prefill equals one pass
+  bool needs_total = false;     // results depend on the whole length (so chunks must be told it)
+  bool by_chunk = false;        // not exact in chunks by design: each is read as if the text ended with it
+  bool causal_only = true;      // has no bidirectional form
+  bool reads_positions = true;  // Plan::seq.positions matter to it; without: it tells tokens apart by other means
+  std::string note{};           // why, in one line
 
   bool chunks() const { return chunk_exact || by_chunk; }  // a text may be read in chunks
   // Kept keys stay right when the text grows: a cache can decode.

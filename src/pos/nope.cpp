@@ -3,7 +3,19 @@
 
 namespace longhaul {
 
+namespace {
+
+struct Nope : Encoding {
+  Traits traits() const override {
+    Traits traits;
+    traits.reads_positions = false;
+    return traits;
+  }
+};
+
+}  // namespace
+
 LH_REGISTER(Encodings, "nope", "no positional encoding: the causal mask alone",
-            [](Spec&, const EncodingContext&) { return std::make_unique<Encoding>(); });
+            [](Spec&, const EncodingContext&) { return std::make_unique<Nope>(); });
 
 }  // namespace longhaul

@@ -22,6 +22,9 @@ class RandomPositions : public OverBase {
     check(max_ >= 1, "random: max must be at least 1, got ", max_);
     check(!dynamic_cast<const RandomPositions*>(base_.get()), "random: its base must take the positions drawn for it, ",
           "random itself draws others");
+    check(base_->traits().reads_positions,
+          "random: its base reads no positions, so drawing them would change nothing; ",
+          "wanted one that does: rope, alibi, kerple, t5, fire ...");
     check(longest == 0 || longest >= max_, "random: its base has positions up to ", longest, ", wanted max = ", max_);
   }
 

@@ -19,6 +19,7 @@ void visit_settings(Settings& s, Visitor&& visit) {
   visit("arch", s.arch);
   visit("pos", s.pos);
   visit("init_from", s.init_from);
+  visit("hf_overrides", s.hf_overrides);
   visit("dtype", s.dtype);
   visit("vocab", s.vocab);
   visit("data", s.data);
@@ -59,6 +60,9 @@ struct SettingReader {
   void operator()(const char* key, double& value) { value = reader.number(key); }
   void operator()(const char* key, bool& value) { value = reader.boolean_or(key, value); }
   void operator()(const char* key, std::vector<int64_t>& value) { value = reader.integers(key, 1); }
+  void operator()(const char* key, std::vector<std::string>& value) {
+    if (reader.has(key)) value = reader.strings(key);
+  }
 };
 
 void check_range(const char* flag, double value, double low, double below) {

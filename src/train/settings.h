@@ -16,8 +16,9 @@ namespace longhaul {
 struct TrainSettings {
   // The model: made from `arch` and `pos`, or loaded from `init_from` (then those two are empty).
   std::string arch = "gpt:tiny", pos = "rope", init_from;
-  std::string dtype = "f32";  // f32; bf16: f32 parameters, products in bf16; f64: parameters and products
-  int64_t vocab = 0;          // 0: the data's
+  std::vector<std::string> hf_overrides;  // of init_from (LoadOptions::overrides)
+  std::string dtype = "f32";              // f32; bf16: f32 parameters, products in bf16; f64: parameters and products
+  int64_t vocab = 0;                      // 0: the data's
   // The data.
   std::string data;            // folder of a data set (data/shards.h)
   std::string tokenizer;       // of bare shards, when named; resolve() fills in that of a packed data set

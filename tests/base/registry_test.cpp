@@ -27,7 +27,7 @@ TEST(Registry, FindsWhatRegisteredItself) {
 
 TEST(Registry, UnknownNamesGetASuggestion) {
   EXPECT_EQ(error_of([] { Things().find("duoble"); }), "unknown thing 'duoble' (did you mean 'double'?)");
-  EXPECT_EQ(error_of([] { Things().find("zzz"); }), "unknown thing 'zzz'");
+  EXPECT_EQ(error_of([] { Things().find("zzz"); }), "unknown thing 'zzz' (there are absolute, double)");
 }
 
 TEST(Registry, ANameIsTakenOnce) {

@@ -169,7 +169,7 @@ TEST_F(Convert, WhatTheTensorsDoNotTellIsAskedForAndNothingIsLeftBehind) {
   EXPECT_TRUE(contains(refusal("cable out"), "is a folder; --format state_dict"));
   EXPECT_TRUE(contains(refusal("cable.pt alibi"), "alibi exists already"));
   EXPECT_TRUE(contains(refusal("cable.pt out --pos cable --block-size 0"), "--block-size: wanted at least 1, got 0"));
-  EXPECT_TRUE(contains(refusal("cable.pt out --pos cable --block-size 32 --dtype bf16"), "--dtype is not taken"));
+  EXPECT_TRUE(contains(refusal("cable.pt out --pos cable --block-size 32 --dtype bf16"), "--dtype"));
   ASSERT_EQ(convert("cable.pt out --pos cable --block-size 32 --dry-run"), 0) << err_;
   EXPECT_FALSE(exists(folder_ / "out"));
 }

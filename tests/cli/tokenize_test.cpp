@@ -54,7 +54,7 @@ TEST_F(TokenizeCommand, MistakesAreOneLineAndExitCode2) {
       {"other.json", "other.json: model: type \"WordLevel\" is not supported (wanted BPE, Unigram or WordPiece)"},
       {". --decode", "tokenize --decode: standard input: wanted an integer, found 'x'"},
       {". --decode --count", "--decode excludes --count"},
-      {". --dry-run", "tokenize: --dry-run has no meaning here"},
+      {". --dry-run", "--dry-run"},
   };
   for (const auto& [arguments, message] : cases) expect_refusal("tokenize " + arguments, message, "1 x");
   EXPECT_EQ(run(". --decode", "259"), 2);

@@ -137,6 +137,31 @@ TEST_F(PackTest, CompressedFilesGiveTheSameDataSet) {
   EXPECT_EQ(Dataset::open(at("out1")).hash(), Dataset::open(at("out3")).hash());
 }
 
+TEST_F(PackTest, AnEndingIsWantedCompressedOrNot) {
+  put(at("tree/a.txt.gz"), gzip("one"));
+  put(at("tree/b.h"), "two");
+  for (const char* ending : {".txt", ".gz", ".txt.gz"}) {
+    PackOptions packing = options({"tree"});
+    packing.extensions = {ending};
+    const PackPlan plan = plan_pack(packing);
+    ASSERT_EQ(plan.files.size(), 1u) << ending;
+    EXPECT_EQ(plan.files[0].name, "a.txt") << ending;
+  }
+}
+
+TEST_F(PackTest, AskedToStopItLeavesNothing) {
+  for (int i = 0; i < 20; ++i) put(at(str("tree/", i, ".txt")), "text");
+  const std::vector<std::string> before = names_in_root();
+  for (int threads : {1, 3}) {
+    PackOptions packing = options({"tree"});
+    packing.threads = threads;
+    int asked = 0;
+    packing.stop_asked = [&] { return ++asked > 5; };
+    EXPECT_FALSE(pack(packing));
+    EXPECT_EQ(names_in_root(), before);
+  }
+}
+
 TEST_F(PackTest, SplitsDoNotDependOnWhereTheTreeLies) {
   write_corpus(at("corpus"));
   write_corpus(at("elsewhere/deep/corpus"));
@@ -233,9 +258,11 @@ TEST_F(PackTest, MistakesAreOneClearLineAndLeaveNothingBehind) {
   EXPECT_EQ(message(options({"bad.jsonl"})).find(at("bad.jsonl") + ":2: not JSON"), 0u)
       << message(options({"bad.jsonl"}));
   EXPECT_EQ(message(options({"good.txt", "field.jsonl"})),
-            at("field.jsonl") + ":2: wanted an object with a string \"text\" (--field names another)");
+            at("field.jsonl") +
+                ":2: wanted an object with a string \"text\" (--field names another), found one with content");
   EXPECT_EQ(message(options({"type.jsonl"})),
-            at("type.jsonl") + ":1: wanted an object with a string \"text\" (--field names another)");
+            at("type.jsonl") +
+                ":1: wanted an object with a string \"text\" (--field names another), found \"text\" with number");
   for (const char* cut : {"cut.jsonl.gz", "cut.txt.gz"}) {
     EXPECT_EQ(message(options({cut})), at(cut) + ": byte 30: the gzip data ends in the middle; the file was cut short");
   }

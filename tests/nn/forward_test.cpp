@@ -12,6 +12,8 @@
 
 #include <cmath>
 
+#include "support.h"
+
 namespace longhaul {
 namespace {
 
@@ -121,6 +123,15 @@ TEST(Forward, RecomputationRunsAShorteningLayerAgain) {
     EXPECT_GT(wanted.abs().max().item<double>(), 0) << parameter.name;
     EXPECT_TRUE(found.defined() && found.equal(wanted)) << parameter.name;
   }
+}
+
+TEST(Parameters, AreRefusedBeforeMemoryIsTakenThatIsNotThere) {
+  Parameters parameters;
+  const std::string message = error_of([&] {
+    parameters.add("wide", {int64_t{1} << 32, int64_t{1} << 32}, Init::zeros());
+  });
+  EXPECT_TRUE(contains(message, "parameter 'wide': the parameters up to it take 65536.0 PiB, this machine has "))
+      << message;
 }
 
 }  // namespace

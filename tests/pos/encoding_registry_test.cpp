@@ -138,7 +138,6 @@ std::vector<std::string> every_spec() {
                            "random:base=(kerple),max=1k",
                            "random:base=(fire),max=1k",
                            "random:base=(alibi),max=1k",
-                           "random:base=(cable),max=1k",
                            "random:base=(t5),max=1k",
                            "random:base=(xpos),max=1k",
                            "random:base=(dape:base=(kerple)),max=1k",

@@ -37,6 +37,8 @@ TEST(EncodingSettings, WhatCannotBeIsRefused) {
   };
   EXPECT_EQ(said("learned:max=0"), "learned: max must be at least 1, got 0");
   EXPECT_TRUE(contains(said("random:base=(random:base=(rope))"), "random itself draws others"));
+  for (const char* base : {"nope", "cable", "cope", "dape:base=(cable)"})
+    EXPECT_TRUE(contains(said(str("random:base=(", base, ")")), "its base reads no positions")) << base;
   for (const char* base : {"dape", "dape:version=2", "random:base=(dape)"})
     EXPECT_TRUE(contains(said(str("dape:base=(", base, ")")), "dape itself rewrites them")) << base;
 }

@@ -1,0 +1,17 @@
+// Cells that are held against each other are measured in turns: each in a process of its own, all there at once, and one call
+// at a time goes round. What else the machine does in these minutes then falls on all of them alike.
+#pragma once
+#include <vector>
+
+#include "base/json.h"
+
+namespace longhaul {
+
+// Runs this very program as `longhaul bench cell JSON` for each cell and returns the rows that they print, in the cells' order;
+// their messages go to our stderr. A child that fails gives {error: "..."}: that is a result too.
+std::vector<Json> measure_in_turns(const std::vector<Json>& cells);
+
+// The child's side: asks for the next turn and returns when it has come. The first call of many before a repeat is measured.
+void wait_for_turn();
+
+}  // namespace longhaul
