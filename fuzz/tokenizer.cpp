@@ -1,5 +1,5 @@
-// Bytes as the small pieces of a tokenizer.json behind a model that their first word names, or, behind "model", as a whole one: it is
-// refused, or it does what every tokenizer promises.
+// Bytes as the small pieces of a tokenizer.json behind a model that their first word names, or, behind "model", as a
+// whole one: it is refused, or it does what every tokenizer promises.
 #include "fuzz/use_tokenizer.h"
 #include "text/byte_alphabet.h"
 #include "text/pipeline_tokenizer.h"

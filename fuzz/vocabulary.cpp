@@ -1,5 +1,5 @@
-// Bytes as a tekken.json when they begin with '{' (its vocabulary begins with the 256 bytes, which the rest follows), else as lines
-// behind those of an RWKV vocabulary's 256 bytes.
+// Bytes as a tekken.json when they begin with '{' (its vocabulary begins with the 256 bytes, which the rest follows),
+// else as lines behind those of an RWKV vocabulary's 256 bytes.
 #include "fuzz/use_tokenizer.h"
 #include "text/pipeline_tokenizer.h"
 #include "text/rwkv_world.h"

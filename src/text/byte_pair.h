@@ -1,6 +1,6 @@
-// Byte pair encoding (Sennrich et al., arXiv 1508.07909): of all neighbours in a piece that the table lists, the pair of the
-// lowest rank becomes one symbol, the leftmost first; again until none is listed. Here over bytes, as GPT-2 does it; over
-// characters in character_pair.h.
+// Byte pair encoding (Sennrich et al., arXiv 1508.07909): of all neighbours in a piece that the table lists, the pair
+// of the lowest rank becomes one symbol, the leftmost first; again until none is listed. Here over bytes, as GPT-2 does
+// it; over characters in character_pair.h.
 #pragma once
 #include <array>
 #include <bit>
@@ -95,28 +95,8 @@ class WordTable {
   size_t longest_ = 0;
 };
 
-// The token that stands for each byte in vocabularies over characters ("<0x0A>"); kNone where there is none.
-using ByteTokens = std::array<uint32_t, 256>;
-inline ByteTokens no_tokens() {
-  ByteTokens none;
-  none.fill(MergeTable::kNone);
-  return none;
-}
-// Appends the tokens of these bytes; false, and nothing is appended, when one has none.
-template <class Id>
-bool append_byte_tokens(const ByteTokens& tokens, std::string_view bytes, std::vector<Id>& ids) {
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    uint32_t token = tokens[static_cast<unsigned char>(bytes[i])];
-    if (token == MergeTable::kNone) {
-      ids.resize(ids.size() - i);
-      return false;
-    }
-    ids.push_back(token);
-  }
-  return true;
-}
-
-// Bytes of a token whose merges have to be found, which takes time that grows with their square: no real one is half as long.
+// Bytes of a token whose merges have to be found, which takes time that grows with their square: no real one is half as
+// long.
 inline constexpr size_t kLongestToken = 1024;
 
 struct BytePairVocabulary {

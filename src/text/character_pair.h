@@ -1,5 +1,5 @@
-// Byte pair encoding over characters, as SentencePiece and the first BPE models do it (the merging itself: byte_pair.h). A
-// character without a token becomes the tokens of its bytes, or the unknown token.
+// Byte pair encoding over characters, as SentencePiece and the first BPE models do it (the merging itself:
+// byte_pair.h). A character without a token becomes the tokens of its bytes, or the unknown token.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "text/byte_pair.h"
+#include "text/byte_tokens.h"
 
 namespace longhaul {
 
@@ -29,7 +30,8 @@ struct CharacterPairVocabulary {
 class CharacterPairEncoder {
  public:
   explicit CharacterPairEncoder(const CharacterPairVocabulary& vocabulary);
-  // Appends the ids of one piece, which must be UTF-8. O(n log n) in its length. `readable` bytes may be read from piece.data() on.
+  // Appends the ids of one piece, which must be UTF-8. O(n log n) in its length. `readable` bytes may be read from
+  // piece.data() on.
   void encode(std::string_view piece, size_t readable, std::vector<int64_t>& ids) const;
 
  private:

@@ -1,5 +1,5 @@
-// The character replacements that SentencePiece compiles into its models: a double array (darts-clone) over UTF-8 whose values are
-// places in a list of texts.
+// The character replacements that SentencePiece compiles into its models: a double array (darts-clone) over UTF-8 whose
+// values are places in a list of texts.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -13,7 +13,8 @@ namespace longhaul {
 class Charsmap {
  public:
   Charsmap() = default;  // replaces nothing
-  // u32 (little endian): bytes of the array; the array, u32 each; the texts, each ended by a 0. Error when it is not that.
+  // u32 (little endian): bytes of the array; the array, u32 each; the texts, each ended by a 0. Error when it is not
+  // that.
   Charsmap(std::string_view bytes, const std::string& where);
 
   struct Rule {

@@ -211,8 +211,8 @@ NormalizerStep read_replace(JsonReader& reader, const std::string& where, std::s
 
 // ---- Precompiled ----------------------------------------------------------------------------------------------------
 
-// By user-perceived characters (UAX #29) of less than 6 bytes as a whole, by code points where these have no rule. A rule is
-// the one of the shortest text that they begin with.
+// By user-perceived characters (UAX #29) of less than 6 bytes as a whole, by code points where these have no rule. A
+// rule is the one of the shortest text that they begin with.
 std::string mapped(const Charsmap& map, std::string_view text) {
   std::string out;
   out.reserve(text.size());

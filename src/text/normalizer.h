@@ -1,4 +1,5 @@
-// What is done to a text before it is cut: the normalizer of a tokenizer.json, by the rules of Hugging Face's `tokenizers`.
+// What is done to a text before it is cut: the normalizer of a tokenizer.json, by the rules of Hugging Face's
+// `tokenizers`.
 #pragma once
 #include <functional>
 #include <string>
@@ -11,8 +12,8 @@ namespace longhaul {
 
 struct NormalizerStep {
   std::string meaning;  // type and settings, written the same way whatever the file left out
-  // Changes the text, which is UTF-8 before and after. Returns whether it begins with what its first character became, and not
-  // with a later one.
+  // Changes the text, which is UTF-8 before and after. Returns whether it begins with what its first character became,
+  // and not with a later one.
   std::function<bool(std::string&)> apply;
   // True when apply() would surely change nothing: a quick look. Empty: it always may.
   std::function<bool(std::string_view)> leaves;

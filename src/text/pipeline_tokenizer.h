@@ -1,4 +1,5 @@
-// A tokenizer.json at work: added tokens out, the rest normalised, cut into pieces, each piece made into tokens by the model.
+// A tokenizer.json at work: added tokens out, the rest normalised, cut into pieces, each piece made into tokens by the
+// model.
 #pragma once
 #include <string>
 #include <variant>

@@ -1,5 +1,5 @@
-// Cuts text into the pieces that a model works on: steps one after the other, each working on what the one before made. The
-// pre_tokenizer of a tokenizer.json, by the rules of Hugging Face's `tokenizers`.
+// Cuts text into the pieces that a model works on: steps one after the other, each working on what the one before made.
+// The pre_tokenizer of a tokenizer.json, by the rules of Hugging Face's `tokenizers`.
 #pragma once
 #include <cstring>
 #include <optional>
@@ -28,8 +28,8 @@ using Matcher = Pattern::Match (*)(std::string_view text, size_t from);
 
 struct PretokenizerStep {
   std::string meaning;  // its settings, written the same way whatever the file left out
-  // First the text is changed: `space`, when not empty, replaces every ' '; `prefix` comes in front unless it is there, of
-  // every piece or of the one that begins the text.
+  // First the text is changed: `space`, when not empty, replaces every ' '; `prefix` comes in front unless it is there,
+  // of every piece or of the one that begins the text.
   enum class Prefix { kNever, kFirst, kAlways };
   std::string space, prefix;
   Prefix scheme = Prefix::kNever;
@@ -55,13 +55,13 @@ class Pretokenizer {
 
   bool byte_level() const { return byte_level_; }  // the model's tokens are spelled-out bytes (byte_alphabet.h)
   bool needs_scratch() const;
-  // True when a piece ends before every ' ' that stands behind something that is no space, and the pieces behind it are what they
-  // would be in a text that begins there.
+  // True when a piece ends before every ' ' that stands behind something that is no space, and the pieces behind it are
+  // what they would be in a text that begins there.
   bool cuts_before_spaces() const { return steps_.size() == 1 && steps_[0].scanner && steps_[0].space.empty(); }
   std::string meaning() const { return meaning_; }
 
-  // Calls sink(piece, readable) for every piece, in order; `readable` bytes may be read from piece.data() on. `first`: the text
-  // begins a whole text. `scratch` may be null unless needs_scratch(). The text must be UTF-8.
+  // Calls sink(piece, readable) for every piece, in order; `readable` bytes may be read from piece.data() on. `first`:
+  // the text begins a whole text. `scratch` may be null unless needs_scratch(). The text must be UTF-8.
   template <class Sink>
   void split(std::string_view text, bool first, Pattern::Scratch* scratch, const Sink& sink) const {
     if (!text.empty()) split_from(0, text, text.data() + text.size(), first, scratch, sink);

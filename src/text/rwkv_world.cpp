@@ -15,7 +15,7 @@ namespace {
 
 constexpr int64_t kEndOfText = 0;  // no line has it
 
-// ---- the file -----------------------------------------------------------------------------------------------------------
+// ---- the file -------------------------------------------------------------------------------------------------------
 
 // The number that `count` hexadecimal digits write, which are taken from `text`.
 uint32_t take_hex(std::string_view& text, size_t count, const std::string& where) {
@@ -85,7 +85,7 @@ Line parse_line(std::string_view line, const std::string& where) {
   return parsed;
 }
 
-// ---- the tokenizer --------------------------------------------------------------------------------------------------------
+// ---- the tokenizer --------------------------------------------------------------------------------------------------
 
 class RwkvWorldTokenizer : public Tokenizer {
  public:

@@ -1,5 +1,5 @@
-// The vocabulary of the RWKV World models (rwkv_vocab_v20230424.txt): lines `id 'text' bytes`, where text is a Python literal ('...',
-// "..." or b'...') and bytes its length. Text becomes the longest token that it begins with, and so on.
+// The vocabulary of the RWKV World models (rwkv_vocab_v20230424.txt): lines `id 'text' bytes`, where text is a Python
+// literal ('...', "..." or b'...') and bytes its length. Text becomes the longest token that it begins with, and so on.
 #pragma once
 #include <memory>
 #include <string>

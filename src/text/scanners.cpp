@@ -130,8 +130,8 @@ const char* lower_case(const char* at, const char* end) {
   return at;
 }
 
-// [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+ : its end, or nullptr. Where nothing in lower case follows the
-// capitals, they give back what is behind the last one that may be in lower case.
+// [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+ : its end, or nullptr. Where nothing in lower case follows
+// the capitals, they give back what is behind the last one that may be in lower case.
 const char* word(const Capitals& run, const char* end) {
   const char* stop = lower_case(run.end, end);
   return stop > run.end ? stop : run.last_either;

@@ -1,5 +1,5 @@
-// Hand-written equals of the regular expressions that known tokenizers cut text with. Each is several times faster than the
-// expression; tests hold the two against each other.
+// Hand-written equals of the regular expressions that known tokenizers cut text with. Each is several times faster than
+// the expression; tests hold the two against each other.
 #pragma once
 #include <string_view>
 

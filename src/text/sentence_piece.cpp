@@ -29,7 +29,8 @@ ByteTokens byte_pieces(const SentencePieceModel& model) {
   return tokens;
 }
 
-// Sums are floats in the library, and so are these scores; a user-defined piece is better than any other way to write it.
+// Sums are floats in the library, and so are these scores; a user-defined piece is better than any other way to write
+// it.
 UnigramVocabulary unigram_vocabulary(const SentencePieceModel& model) {
   constexpr float kUnknownPenalty = 10;
   float least = FLT_MAX, most = FLT_MIN;
@@ -52,7 +53,7 @@ UnigramVocabulary unigram_vocabulary(const SentencePieceModel& model) {
   return vocabulary;
 }
 
-// ---- BPE: pieces and scores as tokens and merges ------------------------------------------------------------------------
+// ---- BPE: pieces and scores as tokens and merges --------------------------------------------------------------------
 
 class BytePairBuilder {
  public:
@@ -70,7 +71,8 @@ class BytePairBuilder {
     vocabulary_.fuse_unknown = true;
   }
   CharacterPairVocabulary vocabulary() && { return std::move(vocabulary_); }
-  // Characters of pieces that are no pieces themselves: they have ids behind the model's, and what is left of them is unknown.
+  // Characters of pieces that are no pieces themselves: they have ids behind the model's, and what is left of them is
+  // unknown.
   std::vector<std::string> strangers() && { return std::move(strangers_); }
 
  private:
@@ -123,7 +125,7 @@ class BytePairBuilder {
   std::vector<std::string> strangers_;
 };
 
-// ---- decoding -------------------------------------------------------------------------------------------------------------
+// ---- decoding -------------------------------------------------------------------------------------------------------
 
 class SentencePieceDecoding : public Decoding {
  public:
@@ -164,7 +166,8 @@ class SentencePieceDecoding : public Decoding {
     return out;
   }
 
-  // The whole characters among the bytes, a U+FFFD for every other byte; those that may still become one are kept unless `all`.
+  // The whole characters among the bytes, a U+FFFD for every other byte; those that may still become one are kept
+  // unless `all`.
   void write_characters(bool all, std::string& text) {
     while (!bytes_.empty()) {
       Utf8Step step = utf8_step(bytes_);
@@ -185,7 +188,7 @@ class SentencePieceDecoding : public Decoding {
   int64_t position_ = 0;
 };
 
-// ---- the tokenizer --------------------------------------------------------------------------------------------------------
+// ---- the tokenizer --------------------------------------------------------------------------------------------------
 
 class SentencePieceTokenizer : public Tokenizer {
  public:

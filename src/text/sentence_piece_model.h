@@ -29,8 +29,8 @@ struct SentencePieceModel {
   int64_t control_id(const std::string& text) const;  // -1: there is no such control piece
 };
 
-// `where` begins the messages. Error when the message is broken, or a model that the library would not open either (no unknown
-// piece, two pieces of one text, byte pieces that are not all there), or one of words or of characters.
+// `where` begins the messages. Error when the message is broken, or a model that the library would not open either (no
+// unknown piece, two pieces of one text, byte pieces that are not all there), or one of words or of characters.
 SentencePieceModel parse_sentence_piece_model(std::string_view bytes, const std::string& where);
 
 // The byte that "<0x0A>" stands for, -1 when it is no such text.

@@ -13,8 +13,8 @@ namespace longhaul {
 class SentencePieceNormalizer {
  public:
   SentencePieceNormalizer(const SentencePieceModel& model, const std::string& where);
-  // Replaces characters by the model's rules, trims and joins spaces, puts one in front and writes U+2581 for each, as the model
-  // wants it. The text must be UTF-8. Error when a rule makes text that is no UTF-8.
+  // Replaces characters by the model's rules, trims and joins spaces, puts one in front and writes U+2581 for each, as
+  // the model wants it. The text must be UTF-8. Error when a rule makes text that is no UTF-8.
   std::string apply(std::string_view text) const;
   // The user-defined piece that a text begins with, the longest; length 0: none.
   bool has_user_defined() const { return has_user_defined_; }

@@ -8,9 +8,9 @@
 
 namespace longhaul {
 
-// Everything returned, joined, is to_utf8(tokenizer.decode(all ids)): a character that is cut between tokens is held back
-// until it is whole, and so is what a later token may still change (a run of SentencePiece's byte tokens); bytes that can no
-// longer become a character are U+FFFD at once. Special tokens give nothing.
+// Everything returned, joined, is to_utf8(tokenizer.decode(all ids)): a character that is cut between tokens is held
+// back until it is whole, and so is what a later token may still change (a run of SentencePiece's byte tokens); bytes
+// that can no longer become a character are U+FFFD at once. Special tokens give nothing.
 class StreamingDecoder {
  public:
   explicit StreamingDecoder(const Tokenizer& tokenizer) : tokenizer_(&tokenizer) {}  // which must live longer

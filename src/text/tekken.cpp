@@ -1,6 +1,6 @@
-// Mistral's tekken.json: {"config": {"pattern": "...", "default_vocab_size": 131072, "default_num_special_tokens": 1000, ...},
-// "vocab": [{"rank": 0, "token_bytes": "AA==", "token_str": null}, ...], "special_tokens": [{"rank": 0, "token_str": "<unk>",
-// "is_control": true}, ...]}. Ids: the special tokens, then the vocabulary by rank.
+// Mistral's tekken.json: {"config": {"pattern": "...", "default_vocab_size": 131072, "default_num_special_tokens":
+// 1000, ...}, "vocab": [{"rank": 0, "token_bytes": "AA==", "token_str": null}, ...], "special_tokens": [{"rank": 0,
+// "token_str": "<unk>", "is_control": true}, ...]}. Ids: the special tokens, then the vocabulary by rank.
 #include <algorithm>
 #include <unordered_map>
 
@@ -85,8 +85,8 @@ std::vector<std::string> read_vocabulary(const SortedJson& vocab, size_t count, 
   return tokens;
 }
 
-// As tiktoken does it: the neighbours that together are the token of the lowest rank become one. So every two tokens that make a
-// third are a merge, of its rank.
+// As tiktoken does it: the neighbours that together are the token of the lowest rank become one. So every two tokens
+// that make a third are a merge, of its rank.
 BytePairVocabulary vocabulary_of(const std::vector<std::string>& tokens, uint32_t first_id, const std::string& where) {
   BytePairVocabulary vocabulary;
   std::unordered_map<std::string_view, uint32_t> ids;

@@ -43,7 +43,8 @@ class WholeText : public Step {
   std::string text_;
 };
 
-// ByteFallback: "<0xE4>" stands for a byte. A run of them is text when it is UTF-8, else U+FFFD each: known at its end only.
+// ByteFallback: "<0xE4>" stands for a byte. A run of them is text when it is UTF-8, else U+FFFD each: known at its end
+// only.
 class ByteFallback : public Step {
  public:
   void push(std::string token, Tokens& out) override {
@@ -76,7 +77,8 @@ class ByteFallback : public Step {
   std::string run_;
 };
 
-// Strip behind a step that joins all tokens, with nothing to take from the end: the first characters of the text are enough.
+// Strip behind a step that joins all tokens, with nothing to take from the end: the first characters of the text are
+// enough.
 class StripStart : public Step {
  public:
   StripStart(std::string content, int64_t count) : content_(std::move(content)), left_(count) {}
@@ -135,7 +137,7 @@ std::string stripped(std::string token, const std::string& content, int64_t star
   return token;
 }
 
-// ---- reading ----------------------------------------------------------------------------------------------------------
+// ---- reading --------------------------------------------------------------------------------------------------------
 
 struct Made {
   std::function<std::unique_ptr<Step>()> make;

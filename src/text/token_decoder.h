@@ -1,4 +1,5 @@
-// What makes text of tokens: the decoder of a tokenizer.json, by the rules of Hugging Face's `tokenizers`, one token at a time.
+// What makes text of tokens: the decoder of a tokenizer.json, by the rules of Hugging Face's `tokenizers`, one token at
+// a time.
 #pragma once
 #include <functional>
 #include <memory>

@@ -60,8 +60,8 @@ Json with_config(Json list, const Json& config, const std::string& where) {
   return list;
 }
 
-// Tokens that are looked for in normalised text are normalised themselves, and decoders get them so. Special is then what is still
-// spelled as a special token.
+// Tokens that are looked for in normalised text are normalised themselves, and decoders get them so. Special is then
+// what is still spelled as a special token.
 void finish_added_tokens(TokenizerFile& file) {
   Texts special;
   for (const AddedToken& token : file.added) {

@@ -1,4 +1,5 @@
-// Tokenizers as files describe them: Hugging Face's tokenizer.json, GPT-2's vocab.json and merges.txt, Mistral's tekken.json.
+// Tokenizers as files describe them: Hugging Face's tokenizer.json, GPT-2's vocab.json and merges.txt, Mistral's
+// tekken.json.
 #pragma once
 #include <string>
 #include <string_view>
@@ -57,8 +58,8 @@ struct TokenizerConfig {
 // The one in that folder; the defaults when there is none. Error when it is broken.
 TokenizerConfig read_tokenizer_config(const std::string& folder);
 
-// The text of a tokenizer.json. The id between documents is <|endoftext|> or <|end_of_text|> where there is such a token, else the
-// config's. Error, naming the piece, when it is broken or has a piece that is not supported.
+// The text of a tokenizer.json. The id between documents is <|endoftext|> or <|end_of_text|> where there is such a
+// token, else the config's. Error, naming the piece, when it is broken or has a piece that is not supported.
 TokenizerFile parse_tokenizer_json(std::string_view text, const std::string& where, const TokenizerConfig& config = {});
 // A vocab.json with a merges.txt beside it.
 TokenizerFile read_gpt2_files(const std::string& vocab_path, const TokenizerConfig& config);

@@ -64,8 +64,8 @@ constexpr const char* kWanted =
     ": wanted a tokenizer.json, tokenizer.model, tekken.json, rwkv_vocab*.txt, or a vocab.json with merges.txt, found "
     "none";
 
-// The file of this kind in a folder, "" when there is none: by its name, or, as the RWKV vocabulary has a date in its, the first that
-// is one.
+// The file of this kind in a folder, "" when there is none: by its name, or, as the RWKV vocabulary has a date in its,
+// the first that is one.
 std::string file_in(const std::string& folder, const FileKind& kind) {
   std::string path = path_join(folder, kind.name);
   if (exists(path)) return kind.needs && !exists(path_join(folder, kind.needs)) ? "" : path;

@@ -14,8 +14,8 @@ using TokenIds = std::unordered_map<std::string_view, uint32_t>;
 
 std::string in_quotes(std::string_view text);  // as JSON, whatever its bytes
 
-// Reads file.model and file.tokens; `file.pretokenizer` is known, and says whether tokens are spelled-out bytes. Error, naming the
-// place, when it is broken or not supported.
+// Reads file.model and file.tokens; `file.pretokenizer` is known, and says whether tokens are spelled-out bytes. Error,
+// naming the place, when it is broken or not supported.
 TokenIds read_model(const SortedJson& model, const std::string& where, TokenizerFile& file);
 
 }  // namespace longhaul

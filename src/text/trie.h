@@ -1,5 +1,5 @@
-// Texts and their numbers, found by the bytes that a text begins with: a double array (Aoe, IEEE Trans. Software Eng. 15, 1989),
-// one look-up for each byte.
+// Texts and their numbers, found by the bytes that a text begins with: a double array (Aoe, IEEE Trans. Software Eng.
+// 15, 1989), one look-up for each byte.
 #pragma once
 #include <cstdint>
 #include <string_view>

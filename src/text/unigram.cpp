@@ -7,8 +7,9 @@
 
 namespace longhaul {
 
-// The ways through one piece. Wherever no token reaches across a place, the best way to it is settled: its ids are written
-// and the nodes begin anew, which keeps them in the first cache. Sums go on, so that they round as over the whole piece.
+// The ways through one piece. Wherever no token reaches across a place, the best way to it is settled: its ids are
+// written and the nodes begin anew, which keeps them in the first cache. Sums go on, so that they round as over the
+// whole piece.
 template <class Score>
 class UnigramEncoder<Score>::Lattice {
  public:

@@ -1,5 +1,5 @@
-// The unigram language model of Kudo (arXiv 1804.10959): of all ways to write a piece with tokens, the one of the highest sum of
-// log-probabilities. Of equal sums the one found first: from the left, shorter tokens first.
+// The unigram language model of Kudo (arXiv 1804.10959): of all ways to write a piece with tokens, the one of the
+// highest sum of log-probabilities. Of equal sums the one found first: from the left, shorter tokens first.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "text/byte_pair.h"
+#include "text/byte_tokens.h"
 #include "text/trie.h"
 
 namespace longhaul {
@@ -33,8 +34,9 @@ template <class Score>
 class UnigramEncoder {
  public:
   explicit UnigramEncoder(const UnigramVocabulary& vocabulary);
-  // Appends the ids of one piece, which must be UTF-8. Memory: what the longest chain of overlapping tokens needs. `readable` bytes
-  // may be read from piece.data() on. Error when there is a character without a token and no unknown token.
+  // Appends the ids of one piece, which must be UTF-8. Memory: what the longest chain of overlapping tokens needs.
+  // `readable` bytes may be read from piece.data() on. Error when there is a character without a token and no unknown
+  // token.
   void encode(std::string_view piece, size_t readable, std::vector<int64_t>& ids) const;
 
  private:

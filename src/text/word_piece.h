@@ -1,5 +1,5 @@
-// WordPiece (Schuster and Nakajima 2012; BERT): the longest token that a word begins with, then the longest that continues it, to the
-// word's end; a word that cannot be written so is the unknown token as a whole.
+// WordPiece (Schuster and Nakajima 2012; BERT): the longest token that a word begins with, then the longest that
+// continues it, to the word's end; a word that cannot be written so is the unknown token as a whole.
 #pragma once
 #include <cstdint>
 #include <string>

@@ -7,8 +7,8 @@ namespace longhaul {
 
 inline constexpr std::string_view kWordStart = "\xE2\x96\x81";
 
-// Whether a word starts inside this token: U+2581 behind anything else. Without such tokens no token reaches across the start of
-// a word, and words can be encoded one by one.
+// Whether a word starts inside this token: U+2581 behind anything else. Without such tokens no token reaches across the
+// start of a word, and words can be encoded one by one.
 inline bool holds_word_start(std::string_view token) {
   for (size_t at = token.find(kWordStart, 1); at != std::string_view::npos; at = token.find(kWordStart, at + 1)) {
     if (!token.substr(0, at).ends_with(kWordStart)) return true;

@@ -1,5 +1,6 @@
-// kind tokenizer: a folder with a tokenizer's file, vectors.jsonl (texts, their ids, and back) and decode.jsonl (arbitrary ids, cut
-// UTF-8). Everything is compared exactly. A tokenizer.model beside another file is held against `sp_ids`, SentencePiece's own.
+// kind tokenizer: a folder with a tokenizer's file, vectors.jsonl (texts, their ids, and back) and decode.jsonl
+// (arbitrary ids, cut UTF-8). Everything is compared exactly. A tokenizer.model beside another file is held against
+// `sp_ids`, SentencePiece's own.
 #include "base/files.h"
 #include "base/strings.h"
 #include "golden/golden.h"

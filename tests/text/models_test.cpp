@@ -25,7 +25,7 @@ Ids encoded(const Encoder& encoder, std::string_view text) {
   return ids;
 }
 
-// ---- byte pair encoding over characters -------------------------------------------------------------------------------
+// ---- byte pair encoding over characters -----------------------------------------------------------------------------
 
 // Ids are places in the list.
 CharacterPairVocabulary pairs(const std::vector<std::string>& tokens,
@@ -62,7 +62,8 @@ Ids merged_by_definition(const std::vector<Merge>& merges, Ids symbols) {
   }
 }
 
-// Words are encoded one by one where no token reaches across their start: nobody may notice. In every other round one does.
+// Words are encoded one by one where no token reaches across their start: nobody may notice. In every other round one
+// does.
 TEST(CharacterPair, IsItsDefinitionWhetherOrNotWordsStandAlone) {
   const std::string start = "\xE2\x96\x81";
   for (uint64_t seed = 0; seed < 20; ++seed) {
@@ -126,10 +127,10 @@ TEST(CharacterPair, IgnoresMergesWhenAsked) {
   EXPECT_EQ(encoded(CharacterPairEncoder(vocabulary), "abab"), (Ids{2, 2}));
 }
 
-// ---- unigram ------------------------------------------------------------------------------------------------------------
+// ---- unigram --------------------------------------------------------------------------------------------------------
 
-// The best way to every place, by all tokens that end there: of equal ones the longest last token, which is found first. What is no
-// token's character may be unknown (id 0).
+// The best way to every place, by all tokens that end there: of equal ones the longest last token, which is found
+// first. What is no token's character may be unknown (id 0).
 Ids best_way(const UnigramVocabulary& vocabulary, std::string_view text) {
   struct Way {
     double score = 0;
@@ -210,7 +211,7 @@ TEST(Unigram, WritesUnknownRunsAsBytesOrOneToken) {
   EXPECT_EQ(encoded(UnigramEncoder<double>(vocabulary), "xaxy"), (Ids{2, 1, 2, 3}));
 }
 
-// ---- WordPiece ------------------------------------------------------------------------------------------------------------
+// ---- WordPiece ------------------------------------------------------------------------------------------------------
 
 TEST(WordPiece, TakesTheLongestTokenEachTime) {
   WordPieceVocabulary vocabulary;

@@ -1,4 +1,5 @@
-// The small pieces of a tokenizer.json, each by the rules of Hugging Face's `tokenizers`: expected values are worked out by hand.
+// The small pieces of a tokenizer.json, each by the rules of Hugging Face's `tokenizers`: expected values are worked
+// out by hand.
 #include <gtest/gtest.h>
 
 #include "support.h"
@@ -12,7 +13,7 @@ namespace {
 
 Json sequence(const char* key, std::vector<Json> pieces) { return {{"type", "Sequence"}, {key, pieces}}; }
 
-// ---- normalizer -----------------------------------------------------------------------------------------------------------
+// ---- normalizer -----------------------------------------------------------------------------------------------------
 
 std::string normalized_by(const Json& piece, std::string text) {
   Normalizer(piece, "n").apply(text);
@@ -93,8 +94,9 @@ TEST(Normalizer, Bert) {
   EXPECT_EQ(normalized_by(bert, "\t\xE4\xB8\xAD\x01"), "\t\xE4\xB8\xAD\x01");
 }
 
-// A darts-clone array of one rule, worked out by hand: unit 0 is the root with offset 2, so that 'A' (0x41) leads to unit 0x43, whose
-// label is 'A', which has a leaf at its own offset 1: unit 0x42 with the value 0. The text at 0 is "b".
+// A darts-clone array of one rule, worked out by hand: unit 0 is the root with offset 2, so that 'A' (0x41) leads to
+// unit 0x43, whose label is 'A', which has a leaf at its own offset 1: unit 0x42 with the value 0. The text at 0 is
+// "b".
 std::string one_rule() {
   std::vector<uint32_t> units(0x44, 0);
   units[0] = 2 << 10;
@@ -147,7 +149,7 @@ TEST(Normalizer, Precompiled) {
                        "wanted base64"));
 }
 
-// ---- pre_tokenizer --------------------------------------------------------------------------------------------------------
+// ---- pre_tokenizer --------------------------------------------------------------------------------------------------
 
 using Pieces = std::vector<std::string>;
 
@@ -218,7 +220,7 @@ TEST(Pretokenizer, ByteLevelPutsASpaceBeforeEveryPiece) {
   EXPECT_EQ(cut_by(sequence("pretokenizers", {{{"type", "Digits"}}, last}), "a1"), (Pieces{" a", " 1"}));
 }
 
-// ---- decoder --------------------------------------------------------------------------------------------------------------
+// ---- decoder --------------------------------------------------------------------------------------------------------
 
 std::string decoded_by(const Json& piece, const std::vector<std::string>& tokens) {
   TokenDecoder decoder(piece, "d");

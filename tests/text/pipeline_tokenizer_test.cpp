@@ -106,7 +106,7 @@ TEST(PipelineTokenizer, KnowsWhatGoesAroundAText) {
   EXPECT_EQ(parse_tokenizer_json(json.dump(), "x", TokenizerConfig{"</s>", {}}).end_of_text, 257);
 }
 
-// ---- SentencePiece's BPE as Hugging Face converts it -----------------------------------------------------------------
+// ---- SentencePiece's BPE as Hugging Face converts it ----------------------------------------------------------------
 
 const std::string kSpace = "\xE2\x96\x81";
 

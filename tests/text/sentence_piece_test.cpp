@@ -168,7 +168,7 @@ TEST(SentencePiece, EveryCutOffModelIsAnErrorOrASmallerModel) {
   }
 }
 
-// ---- the other files --------------------------------------------------------------------------------------------------
+// ---- the other files ------------------------------------------------------------------------------------------------
 
 std::string base64_of_byte(int byte) {
   constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

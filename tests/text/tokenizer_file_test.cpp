@@ -1,4 +1,5 @@
-// Files as they come: GPT-2's two, configs beside them, and everything that can be wrong, each one line that names the piece.
+// Files as they come: GPT-2's two, configs beside them, and everything that can be wrong, each one line that names the
+// piece.
 #include "text/tokenizer_file.h"
 
 #include <gtest/gtest.h>
