@@ -2,6 +2,7 @@
 #pragma once
 #include "fuzz/fuzz.h"
 #include "text/streaming_decoder.h"
+#include "text/token_spans.h"
 #include "text/utf8.h"
 
 namespace longhaul {
@@ -26,6 +27,12 @@ inline void use_tokenizer(const Tokenizer& tokenizer) {
     }
     streamed += decoder.finish();
     promise(streamed == to_utf8(tokenizer.decode(ids)), "streamed text is the decoded text");
+    size_t at = 0;
+    for (const auto& span : token_spans(tokenizer, text, ids)) {
+      if (!span) continue;
+      promise(at <= span->begin && span->begin <= span->end && span->end <= text.size(), "spans are in order");
+      at = span->end;
+    }
   }
 }
 

@@ -23,11 +23,6 @@ struct ChatFlags {
   std::string method = "none";
 };
 
-void print(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  check(std::fflush(stdout) == 0, "chat: standard output cannot be written");
-}
-
 std::string rate(int64_t tokens, double seconds) {
   char shown[32];
   std::snprintf(shown, sizeof shown, "%.1f tok/s", seconds > 0 ? static_cast<double>(tokens) / seconds : 0);
@@ -39,7 +34,7 @@ class ChatLoop {
   ChatLoop(Chat& chat, std::string format) : chat_(chat), format_(std::move(format)), lines_("> ") {}
 
   void run() {
-    if (lines_.is_terminal()) print("/help lists the commands, Ctrl-D leaves.\n");
+    if (lines_.is_terminal()) print_text("/help lists the commands, Ctrl-D leaves.\n");
     while (std::optional<std::string> line = lines_.read()) {
       if (trim(*line).empty()) continue;
       try {
@@ -49,7 +44,7 @@ class ChatLoop {
         std::fprintf(stderr, "longhaul: %s\n", error.what());
       }
     }
-    if (lines_.is_terminal()) print("\n");
+    if (lines_.is_terminal()) print_text("\n");
   }
 
  private:
@@ -74,14 +69,14 @@ class ChatLoop {
       if (lines_.is_terminal() && !json) status.emplace();
       answer = chat_.reply(
           [&](std::string_view piece, int64_t tokens) {
-            if (!json) print(piece);
+            if (!json) print_text(piece);
             const double seconds = std::chrono::duration<double>(Clock::now() - begun).count();
             if (status && status->is_due()) status->show(str(tokens, " tokens, ", rate(tokens, seconds)));
           },
           [&] { return guard.received(); });
     }
     if (!chat_.conversation.is_answered()) chat_.conversation.undo();  // stopped before it began
-    json ? print(json_text(json_of(answer), "chat") + "\n") : print("\n");
+    print_text((json ? json_text(json_of(answer), "chat") : "") + "\n");
     const int64_t used = answer.prompt + answer.tokens;
     log_info(answer.finish == "interrupted" ? "stopped; " : "", with_commas(answer.tokens), " tokens, ",
              rate(answer.decoded, answer.decode_seconds), "; read ", with_commas(answer.prompt - answer.reused), " of ",
@@ -112,7 +107,7 @@ ChatOptions options_of(const ChatFlags& flags, const Model& model, const Tokeniz
   options.generate.seed = common_flags().seed;
   options.generate.max_tokens = parse_length(flags.max_tokens, "--max-tokens");
   check(options.generate.max_tokens >= 1, "--max-tokens: wanted at least 1, got ", options.generate.max_tokens);
-  options.generate.sampler.validate();
+  options.generate.sampler.validate(tokenizer.vocab_size());
   options.generate.stops.insert(options.generate.stops.end(), style.stops.begin(), style.stops.end());
   options.generate.ends = chat_end_tokens(model_folder(flags.model), tokenizer);
   options.context = flags.context.empty() ? info.trained_length : parse_length(flags.context, "--context");

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "cli/terminal.h"
 
 namespace longhaul {
 
@@ -26,10 +27,7 @@ struct Command {
 };
 const std::vector<Command>& commands();
 
-void say(const std::string& line) {
-  std::printf("%s\n", line.c_str());
-  std::fflush(stdout);
-}
+void say(const std::string& line) { print_text(line + "\n"); }
 
 void show(const Conversation& conversation) {
   if (!conversation.system.empty()) say("[" + conversation.system + "]");
@@ -108,6 +106,8 @@ const std::vector<Setting>& settings() {
       number("top-p", &SamplerOptions::top_p),
       number("min-p", &SamplerOptions::min_p),
       number("repetition-penalty", &SamplerOptions::repetition_penalty),
+      number("presence-penalty", &SamplerOptions::presence_penalty),
+      number("frequency-penalty", &SamplerOptions::frequency_penalty),
       {"max-tokens", [](const Options& options) { return str(options.max_tokens); },
        [](Options& options, const std::string& value) {
          options.max_tokens = parse_length(value, "max-tokens");

@@ -1,4 +1,7 @@
-// `longhaul convert`: a checkpoint of CABLE's authors -> a run directory, and a run directory -> a state dict for PyTorch.
+// `longhaul convert`: a model directory -> one with a single file of weights under Hugging Face's names; a checkpoint of CABLE's
+// authors -> a run directory; a run directory -> a state dict for PyTorch.
+#include "cli/convert.h"
+
 #include <algorithm>
 #include <cstdio>
 #include <memory>
@@ -7,6 +10,7 @@
 #include "base/strings.h"
 #include "cli/command.h"
 #include "data/output_folder.h"
+#include "io/hub_folder.h"
 #include "io/torch_file.h"
 #include "models/cable_checkpoint.h"
 #include "models/models.h"
@@ -18,7 +22,12 @@ namespace {
 struct ConvertFlags {
   std::string input, output, format = "run", block_size;
   CheckpointHints hints;
+  const CLI::Option* dtype = nullptr;
 };
+
+DType stored_dtype(const std::string& dtype) {
+  return dtype == "bf16" ? DType::bf16 : dtype == "f64" ? DType::f64 : DType::f32;
+}
 
 void print_result(const ConvertFlags& flags, const Json& result, const std::vector<std::string>& lines) {
   if (common_flags().json) {
@@ -29,9 +38,12 @@ void print_result(const ConvertFlags& flags, const Json& result, const std::vect
   if (!common_flags().dry_run) std::printf("wrote %s\n", flags.output.c_str());
 }
 
+void check_no_hints(const ConvertFlags& flags, const char* what) {
+  check(flags.hints.position.empty() && flags.hints.heads == 0 && flags.block_size.empty(),
+        "convert: --pos, --heads and --block-size are for checkpoints of CABLE's authors; ", what, " says them itself");
+}
+
 int to_run(ConvertFlags& flags) {
-  check(!is_folder(flags.input), "convert: ", flags.input,
-        " is a folder; --format state_dict writes a run for PyTorch");
   if (!flags.block_size.empty()) flags.hints.block_size = parse_length(flags.block_size, "--block-size");
   check(flags.block_size.empty() || flags.hints.block_size >= 1, "--block-size: wanted at least 1, got 0");
   TorchFile file = TorchFile::open(flags.input);
@@ -48,8 +60,7 @@ int to_run(ConvertFlags& flags) {
 }
 
 int to_state_dict(const ConvertFlags& flags) {
-  check(flags.hints.position.empty() && flags.hints.heads == 0 && flags.block_size.empty(),
-        "convert: --pos, --heads and --block-size are for checkpoints; a run directory says them itself");
+  check_no_hints(flags, "a run directory");
   auto model = load_model(flags.input);
   std::string weights = path_join(flags.input, "model.safetensors");
   SafetensorsFile file = SafetensorsFile::open(weights);
@@ -68,27 +79,39 @@ int to_state_dict(const ConvertFlags& flags) {
   return 0;
 }
 
+int to_folder(const ConvertFlags& flags, const std::string& folder) {
+  check_no_hints(flags, "a model directory");
+  std::optional<DType> dtype;
+  if (flags.dtype->count() > 0) dtype = stored_dtype(common_flags().dtype);
+  const Conversion made = convert_folder(folder, flags.output, dtype, common_flags().dry_run);
+  print_result(flags, made.result, made.lines);
+  return 0;
+}
+
 int convert(ConvertFlags& flags) {
   check(!exists(flags.output), "convert: ", flags.output, " exists already; remove it or name another output");
+  const bool is_file = flags.input.ends_with(".pt") || (exists(flags.input) && !is_folder(flags.input));
+  if (flags.format == "run" && !is_file) return to_folder(flags, model_folder(flags.input));
+  check(flags.dtype->count() == 0, "convert: --dtype is for model directories; the tensors of ", flags.input,
+        " keep the dtype that they have");
   return flags.format == "run" ? to_run(flags) : to_state_dict(flags);
 }
 
-LH_REGISTER(
-    Commands, "convert", "a checkpoint of CABLE's authors -> a run directory, and back to a PyTorch state dict",
-    [](CLI::App& app) {
-      auto flags = std::make_shared<ConvertFlags>();
-      app.add_option("input", flags->input, "a .pt file, or a run directory with --format state_dict")->required();
-      app.add_option("output", flags->output, "what to make; must not exist")->required();
-      app.add_option("--format", flags->format, "of the output: run (directory) or state_dict (.pt)")
-          ->check(CLI::IsMember({"run", "state_dict"}))
-          ->capture_default_str();
-      app.add_option("--pos", flags->hints.position, "encoding, when the tensors fit several");
-      app.add_option("--heads", flags->hints.heads, "attention heads, when the tensors do not tell")
-          ->check(CLI::PositiveNumber);
-      app.add_option("--block-size", flags->block_size, "trained length, when the tensors do not tell");
-      add_dry_run_flag(app);
-      return [flags] { return convert(*flags); };
-    });
+LH_REGISTER(Commands, "convert", "a model directory in another dtype, or in one file; checkpoints of CABLE's authors",
+            [](CLI::App& app) {
+              auto flags = std::make_shared<ConvertFlags>();
+              app.add_option("input", flags->input, "a model directory, or a .pt file")->required();
+              flags->dtype = app.get_option("--dtype");
+              app.add_option("output", flags->output, "what to make; must not exist")->required();
+              app.add_option("--format", flags->format, "of the output: run (directory) or state_dict (.pt)")
+                  ->check(CLI::IsMember({"run", "state_dict"}))
+                  ->capture_default_str();
+              app.add_option("--pos", flags->hints.position, "encoding, when the tensors fit several");
+              app.add_option("--heads", flags->hints.heads, "attention heads, when the tensors do not tell")
+                  ->check(CLI::PositiveNumber);
+              app.add_option("--block-size", flags->block_size, "trained length, when the tensors do not tell");
+              return [flags] { return convert(*flags); };
+            });
 
 }  // namespace
 

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cli/command.h"
 #include "cli/sampler_flags.h"
+#include "cli/terminal.h"
 #include "engine/generate.h"
 #include "io/hub_folder.h"
 #include "models/end_tokens.h"
@@ -50,6 +51,7 @@ void check_fits(const Model& model, const Tokenizer& tokenizer, int64_t prompt, 
   const int64_t longest = info.traits.longest, positions = prompt + options.max_tokens - 1;
   check(tokenizer.vocab_size() <= info.vocab, "generate: the tokenizer has ", with_commas(tokenizer.vocab_size()),
         " ids, the model knows ", with_commas(info.vocab));
+  options.sampler.validate(tokenizer.vocab_size());
   check(longest == 0 || prompt <= longest, "generate: the prompt has ", with_commas(prompt), " tokens, encoding '",
         info.position, "' ends at ", with_commas(longest));
   check(longest == 0 || positions <= longest, "generate: a prompt of ", with_commas(prompt),
@@ -78,14 +80,14 @@ class Printer {
   };
   void show(Turn& turn) const {
     if (json_) {
-      if (turn.ended) write(json_text(json_of(*turn.ended), "generate") + "\n");
+      if (turn.ended) print_text(json_text(json_of(*turn.ended), "generate") + "\n");
       return;
     }
-    if (!turn.begun && turns_.size() > 1) write(str("--- sample ", current_ + 1, " of ", turns_.size(), "\n"));
+    if (!turn.begun && turns_.size() > 1) print_text(str("--- sample ", current_ + 1, " of ", turns_.size(), "\n"));
     turn.begun = true;
-    write(turn.waiting);
+    print_text(turn.waiting);
     turn.waiting.clear();
-    if (turn.ended) write("\n");
+    if (turn.ended) print_text("\n");
   }
   Json json_of(const GeneratedText::Sample& sample) const {
     return {{"kind", "sample"},
@@ -93,10 +95,6 @@ class Printer {
             {"text", sample.text},
             {"finish", sample.finish},
             {"tokens", sample.tokens}};
-  }
-  static void write(std::string_view text) {
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fflush(stdout);
   }
   std::vector<Turn> turns_;
   size_t current_ = 0;

@@ -6,6 +6,7 @@
 
 #include "base/files.h"
 #include "base/strings.h"
+#include "bench/rates.h"
 #include "cli/command.h"
 #include "io/hub_folder.h"
 #include "io/tensor_files.h"
@@ -41,20 +42,38 @@ std::string stored_dtypes(const TensorFiles& files) {
   return join(parts, ", ");
 }
 
-// What perplexity over `length` tokens would take: weights, activations and one layer's cache (chunked, layer by layer).
-Json cost_of(const Model& model, int64_t length) {
+// What a text of `length` tokens would take: one pass of all of them (perplexity: weights, activations, one layer's cache), and
+// one token more behind them. Times are what the machine's rates allow at best.
+Json cost_of(const Model& model, int64_t length, int64_t element) {
   const ModelInfo& info = model.info();
-  int64_t stream = length * info.width * 4, cache = length * info.state_bytes_per_token(4) / info.layers;
+  const int64_t weights = model.parameters().count() * element, state = length * info.state_bytes_per_token(element);
+  const int64_t stream = length * info.width * element;
+  // The elements that one token meets: of a mixture of experts, those of its own.
+  const double met = info.forward_flops(1, 1) / 2 * static_cast<double>(element) + static_cast<double>(state);
+  const MachineRates rates = measure_rates();
+  const double flops = info.forward_flops(length, length);
   Json cost = {{"length", length},
-               {"flops", info.forward_flops(length, length)},
-               {"decode_state_bytes", length * info.state_bytes_per_token(4)},
-               {"perplexity_bytes", model.parameters().count() * 4 + 2 * stream + cache}};
+               {"flops", flops},
+               {"pass_seconds", flops / rates.flops},
+               {"perplexity_bytes", weights + 2 * stream + state / info.layers},
+               {"decode_state_bytes", state},
+               {"decode_bytes", weights + state},
+               {"decode_seconds_per_token", met / rates.bytes},
+               {"machine", {{"flops_per_second", rates.flops}, {"bytes_per_second", rates.bytes}}}};
   if (info.traits.longest && length > info.traits.longest) cost["impossible"] = info.traits.note;
   return cost;
 }
 
+int64_t length_of(const InspectOptions& options) {
+  const int64_t length = parse_length(options.length, "--length");
+  constexpr int64_t kLongest = int64_t{1} << 40;  // products of sizes stay below 2^63
+  check(length >= 1 && length <= kLongest, "--length: wanted 1 to ", with_commas(kLongest), ", got ", length);
+  return length;
+}
+
 Json describe(const Model& model, const InspectOptions& options) {
   const ModelInfo& info = model.info();
+  const auto element = static_cast<int64_t>(at::elementSize(model.parameters().dtype()));
   Json traits = {{"longest", info.traits.longest},
                  {"chunk_exact", info.traits.chunk_exact},
                  {"needs_total", info.traits.needs_total},
@@ -72,18 +91,18 @@ Json describe(const Model& model, const InspectOptions& options) {
               {"hidden", info.hidden},
               {"vocabulary", info.vocab},
               {"trained_length", info.trained_length},
-              {"state_bytes_per_token", info.state_bytes_per_token(4)},
+              {"state_bytes_per_token", info.state_bytes_per_token(element)},
               {"encoding", traits}};
   for (const EncodingFact& fact : model.encoding().facts())
     out["rope"].push_back({{"name", fact.name}, {"value", fact.value}, {"source", fact.source}});
   const TensorFiles files = TensorFiles::open(model_folder(options.model));
   out["files"] = {{"path", files.where()}, {"dtype", stored_dtypes(files)}};
-  if (!options.length.empty()) out["cost"] = cost_of(model, parse_length(options.length, "--length"));
+  if (!options.length.empty()) out["cost"] = cost_of(model, length_of(options), element);
   if (options.frequencies) {
     const RotaryEncoding* rotary = rotary_of(model.encoding());
     check(rotary, "--frequencies: ", options.model, " has no rotary positions");
     check(!options.length.empty(), "--frequencies: wanted --length, the tokens of the text that they are of");
-    out["frequencies"] = rotary->rope().policy->frequencies(parse_length(options.length, "--length"));
+    out["frequencies"] = rotary->rope().policy->frequencies(length_of(options));
   }
   if (options.tensors)
     for (const Parameter& p : model.parameters().all())
@@ -92,6 +111,26 @@ Json describe(const Model& model, const InspectOptions& options) {
                                 {"trainable", p.trainable},
                                 {"largest", p.tensor.detach().abs().max().item<double>()}});
   return out;
+}
+
+// "3 ms" as well as "2h 05m".
+std::string duration(double seconds) {
+  char text[32];
+  std::snprintf(text, sizeof text, seconds < 1e-3 ? "%.3f ms" : "%.3g ms", 1e3 * seconds);
+  return seconds < 1 ? text : human_duration(seconds);
+}
+
+void print_cost(const Json& cost) {
+  auto bytes = [&](const char* key) { return human_bytes(cost[key].get<double>()); };
+  auto seconds = [&](const char* key) { return duration(cost[key].get<double>()); };
+  const std::string impossible =
+      cost.contains("impossible") ? " - impossible: " + cost["impossible"].get<std::string>() : "";
+  std::printf("  at %s tokens%s\n", with_commas(cost["length"].get<int64_t>()).c_str(), impossible.c_str());
+  std::printf("    a pass          %.3g FLOP, at best %s here; %s while measuring perplexity\n",
+              cost["flops"].get<double>(), seconds("pass_seconds").c_str(), bytes("perplexity_bytes").c_str());
+  std::printf("    decoding        %s of state, %s in all; at best %s a token here\n",
+              bytes("decode_state_bytes").c_str(), bytes("decode_bytes").c_str(),
+              seconds("decode_seconds_per_token").c_str());
 }
 
 void print(const Json& d) {
@@ -118,14 +157,7 @@ void print(const Json& d) {
   if (!d["encoding"]["note"].get<std::string>().empty())
     std::printf("  note              %s\n", d["encoding"]["note"].get<std::string>().c_str());
   std::printf("  state per token   %s\n", human_bytes(d["state_bytes_per_token"].get<double>()).c_str());
-  if (d.contains("cost")) {
-    const Json& cost = d["cost"];
-    std::printf("  at %s tokens: %.3g FLOP a pass, %s while measuring perplexity, %s of decoding state%s\n",
-                with_commas(cost["length"].get<int64_t>()).c_str(), cost["flops"].get<double>(),
-                human_bytes(cost["perplexity_bytes"].get<double>()).c_str(),
-                human_bytes(cost["decode_state_bytes"].get<double>()).c_str(),
-                cost.contains("impossible") ? (" - impossible: " + cost["impossible"].get<std::string>()).c_str() : "");
-  }
+  if (d.contains("cost")) print_cost(d["cost"]);
   if (d.contains("frequencies"))
     for (size_t m = 0; m < d["frequencies"].size(); ++m)
       std::printf("  pair %-4zu          %.10g radians a token\n", m, d["frequencies"][m].get<double>());
@@ -139,6 +171,9 @@ int inspect(const InspectOptions& options) {
   LoadOptions load;
   load.overrides = options.overrides;
   load.method = options.method;
+  load.dtype = parameter_dtype(common_flags().dtype);
+  // Nothing else shows them: a model that does not fit in memory can be looked at.
+  load.weights = options.tensors || options.frequencies;
   auto model = load_model(options.model, load);
   Json description = describe(*model, options);
   if (common_flags().json)
@@ -157,6 +192,7 @@ LH_REGISTER(Commands, "inspect",
               app.add_option("model", options->model, "model directory, or the id of a cached hub model")->required();
               add_overrides(app, options->overrides);
               add_method(app, options->method);
+              add_dtype_flag(app);
               app.add_option("--length", options->length, "also say what this many tokens cost (4k, 1m)");
               app.add_flag("--frequencies", options->frequencies,
                            "list the rotary frequencies in force in a text of --length tokens");

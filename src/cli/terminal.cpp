@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "text/utf8.h"
 
 namespace longhaul {
 
@@ -31,6 +32,32 @@ void put(std::string_view text) {
 }
 
 }  // namespace
+
+std::string without_controls(std::string_view text) {
+  std::string shown;
+  for (size_t at = 0; at < text.size(); ++at) {
+    const auto byte = static_cast<unsigned char>(text[at]);
+    const auto next = static_cast<unsigned char>(at + 1 < text.size() ? text[at + 1] : 0);
+    const bool c1 = byte == 0xC2 && next >= 0x80 && next < 0xA0;  // U+0080 to U+009F: an ESC and a letter in one
+    if (c1 || byte == 0x7F || (byte < 0x20 && byte != '\n' && byte != '\t')) {
+      shown += kReplacementCharacter;
+    } else {
+      shown += text[at];
+    }
+    if (c1) ++at;
+  }
+  return shown;
+}
+
+void print_text(std::string_view text) {
+  static const bool terminal = isatty(STDOUT_FILENO) != 0;
+  if (terminal) {
+    put(without_controls(text));
+  } else {
+    put(text);
+  }
+  check(std::ferror(stdout) == 0, "standard output cannot be written");
+}
 
 struct LineReader::Editor {
   explicit Editor(std::string prompt) : prompt(std::move(prompt)) {

@@ -1,4 +1,4 @@
-// `longhaul tokenize TOKENIZER < text`: the ids of a text, or the text of ids.
+// `longhaul tokenize TOKENIZER < text`: the ids of a text, its pieces and where they are, or the text of ids.
 #include <cstdio>
 #include <iostream>
 #include <iterator>
@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "base/strings.h"
 #include "cli/command.h"
-#include "text/tokenizer.h"
+#include "text/token_spans.h"
 #include "text/utf8.h"
 
 namespace longhaul {
@@ -15,7 +15,7 @@ namespace {
 
 struct TokenizeFlags {
   std::string tokenizer;
-  bool decode = false, count = false, special = false;
+  bool decode = false, count = false, special = false, pieces = false;
 };
 
 // "15496 995", "[15496, 995]" or one id a line.
@@ -48,6 +48,29 @@ std::string ids_text(const std::vector<int64_t>& ids) {
   return line + "\n";
 }
 
+// The tokens with their spellings and bytes [begin, end) of the text, null where that cannot be told.
+Json pieces_of(const Tokenizer& tokenizer, const std::string& text, const std::vector<int64_t>& ids) {
+  Json rows = Json::array();
+  const auto spans = token_spans(tokenizer, text, ids);
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const Json offsets = spans[i] ? Json{spans[i]->begin, spans[i]->end} : Json();
+    rows.push_back({{"id", ids[i]}, {"piece", to_utf8(tokenizer.piece(ids[i]))}, {"offsets", offsets}});
+  }
+  return rows;
+}
+
+std::string pieces_text(const Json& pieces) {
+  std::string lines;
+  for (const Json& piece : pieces) {
+    const Json& offsets = piece["offsets"];
+    char line[64];
+    std::snprintf(line, sizeof line, "%8lld  %-16s  ", static_cast<long long>(piece["id"].get<int64_t>()),
+                  offsets.is_null() ? "-" : str(offsets[0].get<int64_t>(), "..", offsets[1].get<int64_t>()).c_str());
+    lines += line + piece["piece"].dump() + "\n";
+  }
+  return lines;
+}
+
 int tokenize(const TokenizeFlags& flags) {
   std::unique_ptr<Tokenizer> tokenizer = make_tokenizer(flags.tokenizer);
   std::string input{std::istreambuf_iterator<char>(std::cin), {}};
@@ -61,7 +84,10 @@ int tokenize(const TokenizeFlags& flags) {
   if (common_flags().json) {
     Json row = {{"bytes", input.size()}, {"count", ids.size()}};
     if (!flags.count) row["ids"] = ids;
+    if (flags.pieces) row["pieces"] = pieces_of(*tokenizer, input, ids);
     print(row.dump() + "\n");
+  } else if (flags.pieces) {
+    print(pieces_text(pieces_of(*tokenizer, input, ids)));
   } else {
     print(flags.count ? std::to_string(ids.size()) + "\n" : ids_text(ids));
   }
@@ -73,7 +99,10 @@ LH_REGISTER(Commands, "tokenize", "ids of the text on standard input, or the tex
   app.add_option("tokenizer", flags->tokenizer, "bytes, a tokenizer.json or .model, or a folder that holds one")
       ->required();
   CLI::Option* decode = app.add_flag("--decode", flags->decode, "read ids, write their text");
-  app.add_flag("--count", flags->count, "only say how many ids")->excludes(decode);
+  CLI::Option* count = app.add_flag("--count", flags->count, "only say how many ids")->excludes(decode);
+  app.add_flag("--pieces", flags->pieces, "a line for each token: id, bytes of the text that it stands for, spelling")
+      ->excludes(decode)
+      ->excludes(count);
   app.add_flag("--special", flags->special,
                "special tokens written in the text become ids, those the tokenizer puts around a text are added; with "
                "--decode they are written out");

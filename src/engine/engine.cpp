@@ -64,10 +64,11 @@ Tensor Session::prefill(std::span<const int64_t> tokens, int64_t total) {
   Tensor row;
   for (size_t done = 0; done < tokens.size();) {
     const size_t count = std::min(tokens.size() - done, static_cast<size_t>(engine_->options_.chunk));
-    row = engine_->run({{this, tokens.subspan(done, count), total}});
+    const std::vector<Engine::Piece> part = {{this, tokens.subspan(done, count), total}};
+    row = engine_->last_rows(engine_->run(part), part);
     done += count;
   }
-  return engine_->last_logits(row)[0];
+  return engine_->logits_of(row)[0];
 }
 
 int64_t Engine::planned_total(const Session& session, int64_t more) const {
@@ -115,7 +116,48 @@ Tensor Engine::decode(const std::vector<Session*>& sessions, const std::vector<i
   check_pieces(pieces);
   for (const Piece& piece : pieces) renew(*piece.session, piece.total);
   reserve(pieces);
-  return last_logits(run(pieces));
+  return logits_of(last_rows(run(pieces), pieces));
+}
+
+std::vector<Engine::Outcome> Engine::advance(std::vector<Piece> pieces) {
+  check(!pieces.empty(), "engine: wanted at least one session, got none");
+  at::NoGradGuard off;
+  for (Piece& piece : pieces) {
+    if (piece.total == 0) piece.total = planned_total(*piece.session, static_cast<int64_t>(piece.tokens.size()));
+    check(piece.targets.empty() || piece.targets.size() == piece.tokens.size(), "engine: wanted a target for each of ",
+          piece.tokens.size(), " tokens, got ", piece.targets.size());
+  }
+  check_pieces(pieces);
+  for (const Piece& piece : pieces) renew(*piece.session, piece.total);
+  reserve(pieces);
+  const Tensor x = run(pieces);
+  std::vector<int64_t> last, scored, targets;  // rows of x
+  int64_t begin = 0;
+  for (const Piece& piece : pieces) {
+    for (size_t i = 0; i < piece.targets.size(); ++i) scored.push_back(begin + static_cast<int64_t>(i));
+    targets.insert(targets.end(), piece.targets.begin(), piece.targets.end());
+    begin += static_cast<int64_t>(piece.tokens.size());
+    if (piece.wants_logits) last.push_back(begin - 1);
+  }
+  auto integers = [](const std::vector<int64_t>& values) { return at::tensor(values, at::TensorOptions(at::kLong)); };
+  Tensor logits;  // [n, V]
+  TokenScores scores;
+  if (!last.empty()) logits = logits_of(at::index_select(x, 0, integers(last)));
+  if (!scored.empty()) {
+    const Head head = model_.head();
+    scores =
+        score_targets(normalize(at::index_select(x, 0, integers(scored)), head.norm), head.logits, integers(targets));
+  }
+  std::vector<Outcome> outcomes(pieces.size());
+  int64_t rows = 0, targets_done = 0;
+  for (size_t b = 0; b < pieces.size(); ++b) {
+    if (pieces[b].wants_logits) outcomes[b].logits = logits[rows++];
+    if (pieces[b].targets.empty()) continue;
+    const auto count = static_cast<int64_t>(pieces[b].targets.size());
+    outcomes[b].scores = {scores.log_prob.narrow(0, targets_done, count), scores.rank.narrow(0, targets_done, count)};
+    targets_done += count;
+  }
+  return outcomes;
 }
 
 void Engine::check_pieces(const std::vector<Piece>& pieces) const {
@@ -189,14 +231,13 @@ int64_t Engine::own_copy(int64_t page) {
 }
 
 Tensor Engine::run(const std::vector<Piece>& pieces) {
-  std::vector<int64_t> tokens, past, lengths, totals, last;
+  std::vector<int64_t> tokens, past, lengths, totals;
   auto pages = std::make_shared<PageTable>();
   for (const Piece& piece : pieces) {
     tokens.insert(tokens.end(), piece.tokens.begin(), piece.tokens.end());
     past.push_back(piece.session->length_);
     lengths.push_back(static_cast<int64_t>(piece.tokens.size()));
     totals.push_back(piece.total);
-    last.push_back(static_cast<int64_t>(tokens.size()) - 1);
     const auto& own = piece.session->pages_;
     pages->emplace_back(own.begin(), own.begin() + pages_for(past.back() + lengths.back()));
   }
@@ -212,10 +253,17 @@ Tensor Engine::run(const std::vector<Piece>& pieces) {
     session.planned_ = pieces[b].total;
     session.tokens_.insert(session.tokens_.end(), pieces[b].tokens.begin(), pieces[b].tokens.end());
   }
+  return x;
+}
+
+Tensor Engine::last_rows(const Tensor& x, const std::vector<Piece>& pieces) const {
+  std::vector<int64_t> last;
+  int64_t end = 0;
+  for (const Piece& piece : pieces) last.push_back((end += static_cast<int64_t>(piece.tokens.size())) - 1);
   return at::index_select(x, 0, at::tensor(last, at::TensorOptions(at::kLong)));
 }
 
-Tensor Engine::last_logits(const Tensor& rows) const {
+Tensor Engine::logits_of(const Tensor& rows) const {
   const Head head = model_.head();
   return logits(normalize(rows, head.norm), head.logits);
 }

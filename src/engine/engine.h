@@ -58,6 +58,21 @@ class Engine {
   // Error, with nothing changed, for a session twice or of another engine, or when there is no room for all.
   Tensor decode(const std::vector<Session*>& sessions, const std::vector<int64_t>& tokens);
 
+  // Tokens that one of several sessions takes in a pass, and what is asked of the rows behind them.
+  struct Piece {
+    Session* session;
+    std::span<const int64_t> tokens;     // at least one; all pieces of a pass go through the layers together
+    int64_t total = 0;                   // as Session::prefill
+    bool wants_logits = true;            // behind the last of them
+    std::span<const int64_t> targets{};  // none, or for each of them the token that is scored behind it (-100: none)
+  };
+  struct Outcome {
+    Tensor logits;       // [V] or undefined
+    TokenScores scores;  // of the targets, or undefined
+  };
+  // Prompts, parts of prompts and single tokens of several sessions in one pass, without padding; otherwise as decode().
+  std::vector<Outcome> advance(std::vector<Piece> pieces);
+
   const Model& model() const { return model_; }
   const PagePool& pool() const { return pool_; }
   int64_t bytes() const { return pool_.pages() * page_bytes(model_); }
@@ -67,12 +82,6 @@ class Engine {
 
  private:
   friend class Session;
-  // Tokens of one session in one pass.
-  struct Piece {
-    Session* session;
-    std::span<const int64_t> tokens;
-    int64_t total;
-  };
   // Reads a session's tokens again where the encoding's plan for `total` tokens is another one than that of its keys.
   void renew(Session& session, int64_t total);
   // Tokens in all, with `more` behind what the session holds, that its plan is made for.
@@ -81,8 +90,9 @@ class Engine {
   void check_pieces(const std::vector<Piece>& pieces) const;
   void reserve(const std::vector<Piece>& pieces);  // pages, none of them shared, for all tokens to come
   int64_t own_copy(int64_t page);                  // of a shared page
-  Tensor run(const std::vector<Piece>& pieces);    // [B, C] last rows behind the layers; pages are there
-  Tensor last_logits(const Tensor& rows) const;    // [B, C] -> [B, V]
+  Tensor run(const std::vector<Piece>& pieces);    // [T, C] behind the layers; pages are there
+  Tensor last_rows(const Tensor& x, const std::vector<Piece>& pieces) const;  // [T, C] -> [B, C]
+  Tensor logits_of(const Tensor& rows) const;                                 // [n, C] -> [n, V]
 
   const Model& model_;
   EngineOptions options_;

@@ -5,8 +5,7 @@
 #include <numeric>
 
 #include "base/error.h"
-#include "engine/stop_strings.h"
-#include "text/streaming_decoder.h"
+#include "engine/text_sample.h"
 
 namespace longhaul {
 
@@ -15,40 +14,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-// One sample on its way from ids to text.
-class TextSample {
- public:
-  TextSample(const Tokenizer& tokenizer, const GenerateOptions& options)
-      : options_(options), decoder_(tokenizer), stops_(options.stops), ends_(options.ends), left_(options.max_tokens) {
-    if (tokenizer.end_of_text() >= 0) ends_.push_back(tokenizer.end_of_text());
-  }
-
-  // The text that this token makes certain.
-  std::string push(int64_t token) {
-    const bool end_of_text = std::find(ends_.begin(), ends_.end(), token) != ends_.end(), last = --left_ == 0;
-    const bool interrupted = options_.interrupted && options_.interrupted();
-    std::string text = end_of_text ? "" : stops_.push(decoder_.push(token));
-    if (end_of_text || last || interrupted) {
-      text += stops_.push(decoder_.finish()) + stops_.finish();
-      sample_.finish = end_of_text ? "end_of_text" : last ? "length" : "interrupted";
-    }
-    if (stops_.found()) sample_.finish = "stop";
-    sample_.text += text;
-    ++sample_.tokens;
-    return text;
-  }
-  bool ended() const { return !sample_.finish.empty(); }
-  const GeneratedText::Sample& sample() const { return sample_; }
-
- private:
-  const GenerateOptions& options_;
-  StreamingDecoder decoder_;
-  StopStrings stops_;
-  std::vector<int64_t> ends_;
-  int64_t left_;  // tokens that may still come
-  GeneratedText::Sample sample_;
-};
 
 }  // namespace
 
@@ -99,16 +64,18 @@ GeneratedTokens generate_tokens(LogitSource& source, std::span<const int64_t> pr
 GeneratedText generate_text(LogitSource& source, const Tokenizer& tokenizer, std::span<const int64_t> prompt,
                             GenerateOptions options, const OnText& on_text) {
   options.vocab = tokenizer.vocab_size();
-  std::vector<TextSample> samples;
-  for (int64_t n = 0; n < options.samples; ++n) samples.emplace_back(tokenizer, options);
+  std::vector<TextSampler> samples;
+  for (int64_t n = 0; n < options.samples; ++n) {
+    samples.emplace_back(tokenizer, options.max_tokens, options.stops, options.ends);
+  }
   GeneratedText result;
   result.tokens = generate_tokens(source, prompt, options, [&](int64_t n, int64_t token) {
-    TextSample& sample = samples[static_cast<size_t>(n)];
-    const std::string text = sample.push(token);
+    TextSampler& sample = samples[static_cast<size_t>(n)];
+    const std::string text = sample.push(token, options.interrupted && options.interrupted());
     if (!text.empty() || sample.ended()) on_text(n, text, sample.sample());
     return !sample.ended();
   });
-  for (const TextSample& sample : samples) result.samples.push_back(sample.sample());
+  for (const TextSampler& sample : samples) result.samples.push_back(sample.sample());
   return result;
 }
 

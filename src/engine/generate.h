@@ -9,6 +9,7 @@
 
 #include "engine/logit_source.h"
 #include "engine/sampler.h"
+#include "engine/text_sample.h"
 #include "text/tokenizer.h"
 
 namespace longhaul {
@@ -36,12 +37,7 @@ GeneratedTokens generate_tokens(LogitSource& source, std::span<const int64_t> pr
                                 const OnToken& on_token);
 
 struct GeneratedText {
-  struct Sample {
-    std::string text;  // UTF-8: whole characters, U+FFFD for bytes that are none
-    // "length", "stop" (a stop string), "end_of_text" (one of its tokens), "interrupted"; "": it goes on
-    std::string finish;
-    int64_t tokens = 0;  // with those that made the stop string, and the end-of-text token
-  };
+  using Sample = TextSample;
   std::vector<Sample> samples;
   GeneratedTokens tokens;
 };

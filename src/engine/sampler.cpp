@@ -11,6 +11,7 @@ namespace longhaul {
 namespace {
 
 constexpr double kLargestPenalty = 1000;  // any float times it, or divided by its inverse, is a finite double
+constexpr double kLargestAddition = 2;    // presence and frequency, as OpenAI's
 
 struct Candidate {
   int64_t token;
@@ -82,7 +83,7 @@ void keep_min_p(std::vector<Candidate>& candidates, double share) {
 
 }  // namespace
 
-void SamplerOptions::validate() const {
+void SamplerOptions::validate(int64_t vocab) const {
   check(temperature >= 0 && std::isfinite(temperature), "--temperature: wanted a number >= 0, got ", temperature);
   check(top_k >= 0, "--top-k: wanted a number >= 0, got ", top_k);
   check(top_p >= 0 && top_p <= 1, "--top-p: wanted a number in [0, 1], got ", top_p);
@@ -90,6 +91,16 @@ void SamplerOptions::validate() const {
   check(repetition_penalty >= 1 / kLargestPenalty && repetition_penalty <= kLargestPenalty,
         "--repetition-penalty: wanted a number in [", 1 / kLargestPenalty, ", ", kLargestPenalty, "], got ",
         repetition_penalty);
+  auto check_addition = [](double penalty, const char* flag) {
+    check(std::abs(penalty) <= kLargestAddition, flag, ": wanted a number in [", -kLargestAddition, ", ",
+          kLargestAddition, "], got ", penalty);
+  };
+  check_addition(presence_penalty, "--presence-penalty");
+  check_addition(frequency_penalty, "--frequency-penalty");
+  for (const auto& [token, added] : bias) {
+    check(token >= 0 && token < vocab, "--logit-bias: wanted an id in [0, ", vocab, "), got ", token);
+    check(std::isfinite(added), "--logit-bias: wanted a number for ", token, ", got ", added);
+  }
 }
 
 Sampler::Sampler(const SamplerOptions& options, uint64_t seed, uint64_t index)
@@ -103,11 +114,18 @@ void Sampler::see(int64_t token) {
 
 std::vector<Choice> Sampler::choices(const Tensor& logits) const {
   std::vector<double> scores = scores_of(logits);
+  auto score_of = [&](int64_t token) -> double& {
+    check(token >= 0 && token < static_cast<int64_t>(scores.size()), "sampler: token ", token, " is not among the ",
+          scores.size(), " logits");
+    return scores[static_cast<size_t>(token)];
+  };
+  for (const auto& [token, added] : options_.bias) score_of(token) += added;
   for (int64_t token : seen_) {
-    check(token >= 0 && token < static_cast<int64_t>(scores.size()), "sampler: token ", token,
-          " of the text is not among the ", scores.size(), " logits");
-    double& score = scores[static_cast<size_t>(token)];
+    double& score = score_of(token);
     score = score < 0 ? score * options_.repetition_penalty : score / options_.repetition_penalty;
+  }
+  for (const auto& [token, times] : drawn_) {
+    score_of(token) -= options_.presence_penalty + options_.frequency_penalty * static_cast<double>(times);
   }
   if (options_.temperature == 0) return {{std::max_element(scores.begin(), scores.end()) - scores.begin(), 1.0}};
   // Relative to the likeliest: however cold, what is divided is 0 at most, and the likeliest stays at 0.
@@ -139,6 +157,7 @@ int64_t Sampler::next(const Tensor& logits) {
     }
   }
   see(token);
+  if (options_.presence_penalty != 0 || options_.frequency_penalty != 0) ++drawn_[token];
   return token;
 }
 

@@ -1,7 +1,8 @@
-// From logits to the next token. Meanings and order of Hugging Face's generate(): repetition penalty, temperature, top-k,
-// top-p, min-p; what is left is renormalised after each.
+// From logits to the next token. Biases, then penalties, then as Hugging Face's generate() does, in its order: temperature,
+// top-k, top-p, min-p; what is left is renormalised after each.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <set>
 #include <vector>
 
@@ -17,8 +18,13 @@ struct SamplerOptions {
   double min_p = 0;        // drops tokens less likely than this share of the likeliest; 0: none
   double repetition_penalty = 1;  // positive logits of tokens of the text are divided by it, negative ones multiplied;
                                   // 0.001 to 1000
+  // OpenAI's two, of tokens that were drawn (the prompt's are not): -2 to 2, taken from their logits.
+  double presence_penalty = 0;     // once
+  double frequency_penalty = 0;    // for every time
+  std::map<int64_t, double> bias{};  // added to the logits of these tokens, before all else
 
-  void validate() const;  // Error that names the flag for the first that cannot be
+  // Error that names the flag for the first that cannot be. `vocab`: ids of the tokenizer, where it is known.
+  void validate(int64_t vocab = INT64_MAX) const;
 };
 
 struct Choice {
@@ -31,7 +37,7 @@ struct Choice {
 class Sampler {
  public:
   Sampler(const SamplerOptions& options, uint64_t seed, uint64_t index);
-  void see(int64_t token);  // is in the text: for the repetition penalty. next() sees what it draws
+  void see(int64_t token);  // is in the prompt: for the repetition penalty. next() notes what it draws
   // The tokens that may come next, by id, with their probabilities. logits [V]. Error when they hold a NaN or no finite number.
   std::vector<Choice> choices(const Tensor& logits) const;
   int64_t next(const Tensor& logits);
@@ -39,7 +45,8 @@ class Sampler {
  private:
   SamplerOptions options_;
   Rng rng_;
-  std::set<int64_t> seen_;
+  std::set<int64_t> seen_;            // what the repetition penalty is for
+  std::map<int64_t, int64_t> drawn_;  // how often
 };
 
 }  // namespace longhaul

@@ -230,22 +230,22 @@ const TensorView& SafetensorsFile::at(const std::string& name) const {
   return found->second;
 }
 
-void write_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors,
+void write_safetensors(const std::string& path, const std::vector<TensorHeader>& tensors,
+                       const std::function<void(size_t i, const WriteFn& write)>& write_bytes,
                        const std::map<std::string, std::string>& metadata) {
   std::set<std::string> names;
+  std::vector<int64_t> sizes;
   Json header = Json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   int64_t offset = 0;
-  for (const NamedTensor& tensor : tensors) {
+  for (const TensorHeader& tensor : tensors) {
     const std::string where = path + ": '" + tensor.name + "'";
     check(tensor.name != "__metadata__" && names.insert(tensor.name).second, where,
           ": wanted each name once, found it again");
-    const int64_t size = checked_bytes(tensor.dtype, tensor.shape, where);
-    check(static_cast<size_t>(size) == tensor.bytes.size(), where, ": wanted ", size, " bytes for its shape, found ",
-          tensor.bytes.size());
+    sizes.push_back(checked_bytes(tensor.dtype, tensor.shape, where));
     header[tensor.name] = {
-        {"dtype", name_of(tensor.dtype)}, {"shape", tensor.shape}, {"data_offsets", {offset, offset + size}}};
-    offset += size;
+        {"dtype", name_of(tensor.dtype)}, {"shape", tensor.shape}, {"data_offsets", {offset, offset + sizes.back()}}};
+    offset += sizes.back();
   }
   std::string text = json_text(header, path);
   text.append((kAlignment - (8 + text.size()) % kAlignment) % kAlignment, ' ');
@@ -253,10 +253,29 @@ void write_safetensors(const std::string& path, const std::vector<NamedTensor>& 
   write_file(path, [&](const WriteFn& write) {
     write({reinterpret_cast<const char*>(&header_size), 8});
     write(text);
-    for (const NamedTensor& tensor : tensors) {
-      write({reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size()});
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      int64_t written = 0;
+      write_bytes(i, [&](std::string_view bytes) {
+        written += static_cast<int64_t>(bytes.size());
+        write(bytes);
+      });
+      check(written == sizes[i], path, ": '", tensors[i].name, "': wanted ", sizes[i], " bytes for its shape, found ",
+            written);
     }
   });
+}
+
+void write_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors,
+                       const std::map<std::string, std::string>& metadata) {
+  std::vector<TensorHeader> headers;
+  for (const NamedTensor& tensor : tensors) headers.push_back({tensor.name, tensor.dtype, tensor.shape});
+  write_safetensors(
+      path, headers,
+      [&](size_t i, const WriteFn& write) {
+        const std::span<const std::byte> bytes = tensors[i].bytes;
+        write({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+      },
+      metadata);
 }
 
 }  // namespace longhaul

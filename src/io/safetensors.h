@@ -3,6 +3,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -52,7 +53,16 @@ struct NamedTensor {
   std::vector<int64_t> shape;
   std::span<const std::byte> bytes;
 };
-// Atomic; tensors in the order given, data aligned to 64 bytes by padding the header.
+struct TensorHeader {
+  std::string name;
+  DType dtype;
+  std::vector<int64_t> shape;
+};
+// Atomic; tensors in the order given, data aligned to 64 bytes by padding the header. `write_bytes` is asked for the bytes of
+// each tensor when it is its turn: no more than one needs to be in memory.
+void write_safetensors(const std::string& path, const std::vector<TensorHeader>& tensors,
+                       const std::function<void(size_t i, const WriteFn& write)>& write_bytes,
+                       const std::map<std::string, std::string>& metadata = {});
 void write_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 

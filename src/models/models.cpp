@@ -87,6 +87,12 @@ Registry<HubFamily>& HubFamilies() {
   return registry;
 }
 
+bool is_known_model(const Json& config) {
+  const bool typed = config.is_object() && config.contains("model_type") && config["model_type"].is_string();
+  const std::string type = typed ? config["model_type"].get<std::string>() : "";
+  return HubFamilies().has(type) || type.starts_with(kModelTypePrefix);
+}
+
 at::ScalarType parameter_dtype(const std::string& dtype) {
   check(dtype == "f32" || dtype == "bf16" || dtype == "f64", "dtype: wanted f32, bf16 or f64, found '", dtype, "'");
   return dtype == "f64" ? at::kDouble : at::kFloat;
@@ -109,7 +115,7 @@ std::unique_ptr<Model> load_model(const std::string& name, const LoadOptions& op
     for (const std::string& change : options.overrides) apply_override(config, change);
   const TensorFiles files = TensorFiles::open(folder);
   auto model = make_model(config, path, files, options);
-  read_weights(*model, files);
+  options.weights ? read_weights(*model, files) : check_weights(*model, files);
   return model;
 }
 

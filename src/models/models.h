@@ -47,7 +47,11 @@ struct LoadOptions {
   // key away.
   std::vector<std::string> overrides;
   std::string method = "none";  // length methods in force: "yarn:factor=4", "self-extend:group=8,window=512+log-n"
+  bool weights = true;          // false: tensors are checked, not read, and parameters are whatever memory holds
 };
+
+// Whether config.json is one of a family that is here.
+bool is_known_model(const Json& config);
 
 // A model directory: config.json and weights, of `longhaul train` (docs/run-directory.md) or in the Hugging Face layout
 // (docs/checkpoints.md); or the id of a model in the local hub cache. Tensors missing, unknown or misshapen are one Error that

@@ -82,11 +82,18 @@ class Matching {
   std::set<std::string> used_;
 };
 
+Matching checked_matching(const Model& model, const TensorFiles& files) {
+  Matching matching(model, files);
+  check(matching.wrong.empty(), files.where(), ": tensors do not fit config.json: ", join(matching.wrong, "; "));
+  return matching;
+}
+
 }  // namespace
 
+void check_weights(const Model& model, const TensorFiles& files) { checked_matching(model, files); }
+
 void read_weights(const Model& model, const TensorFiles& files) {
-  const Matching matching(model, files);
-  check(matching.wrong.empty(), files.where(), ": tensors do not fit config.json: ", join(matching.wrong, "; "));
+  const Matching matching = checked_matching(model, files);
   for (const auto& [stored, name] : matching.pairs) {
     const TensorView& tensor = files.tensors().at(name);
     take_stored(stored, borrow_tensor(tensor));

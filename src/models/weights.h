@@ -11,6 +11,8 @@ namespace longhaul {
 // model. Tensors missing, unknown or misshapen are one Error that lists them all. What a checkpoint may hold beside weights
 // (causal masks, tables of frequencies, a head that is tied) is left alone, and logged.
 void read_weights(const Model& model, const TensorFiles& files);
+// The same Error, and nothing is read.
+void check_weights(const Model& model, const TensorFiles& files);
 
 // model.safetensors, under the checkpoint's names. Atomic.
 void write_weights(const Model& model, const std::string& path);

@@ -23,6 +23,7 @@ class PipelineTokenizer : public Tokenizer {
   std::vector<int64_t> before_text() const override { return file_.before; }
   std::vector<int64_t> after_text() const override { return file_.after; }
   std::unique_ptr<Decoding> start_decoding(bool with_special) const override;
+  std::string piece(int64_t id) const override { return token_of(id, 0).text; }
   size_t safe_cut(std::string_view text, size_t from) const override;
   std::string hash() const override { return file_.hash; }
   std::string spec() const override { return spec_; }

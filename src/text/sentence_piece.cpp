@@ -239,6 +239,10 @@ class SentencePieceTokenizer : public Tokenizer {
   std::unique_ptr<Decoding> start_decoding(bool with_special) const override {
     return std::make_unique<SentencePieceDecoding>(model_, with_special);
   }
+  std::string piece(int64_t id) const override {
+    check(id >= 0 && id < vocab_size(), "tokenizer: ids must be in [0, ", vocab_size(), "), got ", id);
+    return model_.pieces[static_cast<size_t>(id)].text;
+  }
 
  private:
   using Encoder = std::variant<UnigramEncoder<float>, CharacterPairEncoder>;

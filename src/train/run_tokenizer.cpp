@@ -18,7 +18,15 @@ void keep_tokenizer(const std::string& spec, const std::string& folder) {
 
 void check_run_tokenizer(const std::string& folder, const std::string& data, const std::string& tokenizer_hash) {
   const std::string path = path_join(folder, "train.json");
-  if (!exists(path)) return;
+  if (!exists(path)) {
+    // Of a model from elsewhere: tokenizers that differ in special tokens alone make the same ids of plain text.
+    const bool other = !tokenizer_hash.empty() && !tokenizer_files(folder).empty() &&
+                       make_tokenizer(folder)->hash() != tokenizer_hash;
+    if (other)
+      log_warning(folder, ": ", data, " was packed with another tokenizer: figures mean something only if both make the ",
+                  "same ids");
+    return;
+  }
   const std::string hash = read_json(path).value("tokenizer_hash", "");
   check(hash.empty() || tokenizer_hash.empty() || hash == tokenizer_hash, folder, ": was trained on ids of tokenizer ",
         hash, ", those of ", data, " are of ", tokenizer_hash);

@@ -70,8 +70,9 @@ TEST_F(ChatCommand, TheCommands) {
   EXPECT_EQ(answers("", "//one\n")[0]["prompt_tokens"], 5);
   EXPECT_EQ(answers("", "o\\\nne\n")[0]["prompt_tokens"], 5);
   EXPECT_EQ(answers("", "/params temperature=0 max_tokens=5\none\n")[0]["tokens"], 5);
-  EXPECT_TRUE(
-      contains(out_, "temperature=0 top-k=50 top-p=0.9 min-p=0 repetition-penalty=1 max-tokens=5 seed=0 context=256\n"))
+  EXPECT_TRUE(contains(out_,
+                       "temperature=0 top-k=50 top-p=0.9 min-p=0 repetition-penalty=1 presence-penalty=0 "
+                       "frequency-penalty=0 max-tokens=5 seed=0 context=256\n"))
       << out_;
   ASSERT_EQ(run("cable --template plain", "/help\n"), 0);
   for (const char* name : {"/help", "/exit", "/reset", "/undo", "/regen", "/system", "/params", "/save", "/load"})

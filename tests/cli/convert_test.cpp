@@ -1,9 +1,13 @@
 // `longhaul convert` as a user meets it. Checkpoints are written, and state dicts read back, by the torch of Python.
+#include <bit>
+#include <cstring>
+
 #include "base/json.h"
 #include "io/safetensors.h"
 #include "io/torch_file.h"
 #include "models/models.h"
 #include "program_test.h"
+#include "toy_checkpoint.h"
 
 namespace longhaul {
 namespace {
@@ -141,6 +145,150 @@ torch.save({'model': theirs, 'optimizer': print}, 'code.pt')
   EXPECT_TRUE(contains(err_, "names __builtin__.print, which a file of tensors does not need: refused")) << err_;
 }
 
+// The upper half of the bits, rounded to nearest, ties to even.
+uint16_t bf16_of(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  return static_cast<uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+}
+
+std::vector<NamedTensor> tensors_of(const SafetensorsFile& file) {
+  std::vector<NamedTensor> tensors;
+  for (const auto& [name, view] : file.tensors()) tensors.push_back({name, view.dtype, view.shape, view.bytes});
+  return tensors;
+}
+
+TEST_F(Convert, AFolderBecomesOneFileInAnyDtype) {
+  toy_checkpoint("llama").write(folder_ / "llama");
+  const std::string whole = folder_ / "llama/model.safetensors";
+  const SafetensorsFile file = SafetensorsFile::open(whole);
+  Json config = read_json(folder_ / "llama/config.json");
+  config["torch_dtype"] = "float32";
+  write_json(folder_ / "llama/config.json", config);
+  write_file(folder_ / "llama/tokenizer.json", "{}");
+  write_file(folder_ / "llama/weights.h5", "not copied");
+  // As shards of .bin, and half in each of two shards.
+  const std::vector<NamedTensor> tensors = tensors_of(file);
+  Json bin_index = Json::object(), index = Json::object();
+  std::vector<NamedTensor> parts[2];
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    parts[i % 2].push_back(tensors[i]);
+    index[tensors[i].name] = str("part", i % 2, ".safetensors");
+    bin_index[tensors[i].name] = str("part", i % 2, ".bin");
+  }
+  for (const char* name : {"bins", "shards"}) {
+    make_folders(folder_ / name);
+    write_json(folder_ / (std::string(name) + "/config.json"), config);
+  }
+  for (size_t i = 0; i < 2; ++i) {
+    write_torch_file(folder_ / str("bins/part", i, ".bin"), parts[i]);
+    write_safetensors(folder_ / str("shards/part", i, ".safetensors"), parts[i]);
+  }
+  write_json(folder_ / "bins/pytorch_model.bin.index.json", {{"weight_map", bin_index}});
+  write_json(folder_ / "shards/model.safetensors.index.json", {{"weight_map", index}});
+
+  for (const char* name : {"llama", "bins", "shards"}) {
+    ASSERT_EQ(convert(str(name, " ", name, "-out")), 0) << err_;
+    const SafetensorsFile made = SafetensorsFile::open(folder_ / str(name, "-out/model.safetensors"));
+    ASSERT_EQ(made.names(), file.names()) << name;
+    for (const auto& [key, view] : file.tensors())
+      EXPECT_EQ(std::memcmp(made.at(key).bytes.data(), view.bytes.data(), view.bytes.size()), 0) << name << " " << key;
+    EXPECT_EQ(read_json(folder_ / str(name, "-out/config.json")), config);
+    EXPECT_EQ(list_files(folder_ / str(name, "-out")).size(), std::string(name) == "llama" ? 3u : 2u);
+  }
+  EXPECT_EQ(read_file(folder_ / "llama-out/tokenizer.json"), "{}");
+
+  ASSERT_EQ(convert("bins half --dtype bf16"), 0) << err_;
+  EXPECT_TRUE(contains(out_, str("F32 -> BF16: ", tensors.size(), " tensors\n"))) << out_;
+  EXPECT_EQ(read_json(folder_ / "half/config.json")["torch_dtype"], "bfloat16");
+  const SafetensorsFile half = SafetensorsFile::open(folder_ / "half/model.safetensors");
+  for (const auto& [key, view] : file.tensors()) {
+    ASSERT_EQ(half.at(key).dtype, DType::bf16);
+    const auto* from = reinterpret_cast<const float*>(view.bytes.data());
+    const auto* to = reinterpret_cast<const uint16_t*>(half.at(key).bytes.data());
+    for (int64_t i = 0; i < view.numel(); ++i) ASSERT_EQ(to[i], bf16_of(from[i])) << key << " " << i;
+  }
+  load_model(folder_ / "half");
+  ASSERT_EQ(convert("shards none --dtype bf16 --dry-run"), 0) << err_;
+  EXPECT_FALSE(exists(folder_ / "none"));
+  EXPECT_EQ(convert("llama half"), 2);
+  EXPECT_TRUE(contains(err_, "half exists already")) << err_;
+  EXPECT_EQ(convert("llama none --pos rope"), 2);
+  EXPECT_TRUE(contains(err_, "a model directory says them itself")) << err_;
+  // What does not fit its config is not written.
+  config["num_hidden_layers"] = 1;
+  write_json(folder_ / "shards/config.json", config);
+  EXPECT_EQ(convert("shards none"), 2);
+  EXPECT_TRUE(contains(err_, "unknown model.layers.1.")) << err_;
+  EXPECT_FALSE(exists(folder_ / "none"));
+}
+
+// Names, shapes and defaults of mamba_ssm's files, and what transformers calls them.
+TEST_F(Convert, MambaAsItsAuthorsWroteItGetsTheNamesOfHuggingFace) {
+  const std::vector<float> values(64 * 16, 0.5F);
+  const auto bytes = std::as_bytes(std::span(values));
+  auto tensor = [&](const std::string& name, int64_t rows, int64_t columns) {
+    return NamedTensor{name, DType::f32, {rows, columns}, bytes.first(static_cast<size_t>(rows * columns * 4))};
+  };
+  std::vector<NamedTensor> tensors = {tensor("backbone.embedding.weight", 24, 16),
+                                      tensor("backbone.layers.0.mixer.in_proj.weight", 64, 16),
+                                      tensor("backbone.norm_f.weight", 1, 16), tensor("lm_head.weight", 24, 16)};
+  make_folders(folder_ / "native");
+  write_torch_file(folder_ / "native/pytorch_model.bin", tensors);
+  Json config = {{"d_model", 16}, {"n_layer", 1}, {"vocab_size", 23}, {"ssm_cfg", Json::object()}, {"rms_norm", true}};
+  write_json(folder_ / "native/config.json", config);
+  ASSERT_EQ(convert("native mamba"), 0) << err_;
+  Json made = read_json(folder_ / "mamba/config.json");
+  const Json wanted = {{"model_type", "mamba"},
+                       {"hidden_size", 16},
+                       {"num_hidden_layers", 1},
+                       {"vocab_size", 24},
+                       {"state_size", 16},
+                       {"conv_kernel", 4},
+                       {"expand", 2},
+                       {"intermediate_size", 32},
+                       {"time_step_rank", 1},
+                       {"use_bias", false},
+                       {"use_conv_bias", true},
+                       {"layer_norm_epsilon", 1e-5},
+                       {"tie_word_embeddings", true},
+                       {"residual_in_fp32", true}};
+  for (const auto& [key, value] : wanted.items()) EXPECT_EQ(made[key], value) << key;
+  EXPECT_EQ(SafetensorsFile::open(folder_ / "mamba/model.safetensors").names(),
+            (std::vector<std::string>{"backbone.embeddings.weight", "backbone.layers.0.mixer.in_proj.weight",
+                                      "backbone.norm_f.weight"}));
+  config["ssm_cfg"] = {{"layer", "Mamba2"}, {"d_state", 8}, {"headdim", 4}, {"ngroups", 2}};
+  config["tie_embeddings"] = false;
+  write_json(folder_ / "native/config.json", config);
+  ASSERT_EQ(convert("native mamba2"), 0) << err_;
+  made = read_json(folder_ / "mamba2/config.json");
+  const Json second = {{"model_type", "mamba2"},
+                       {"state_size", 8},
+                       {"head_dim", 4},
+                       {"num_heads", 8},
+                       {"n_groups", 2},
+                       {"chunk_size", 256},
+                       {"tie_word_embeddings", false}};
+  for (const auto& [key, value] : second.items()) EXPECT_EQ(made[key], value) << key;
+  EXPECT_TRUE(SafetensorsFile::open(folder_ / "mamba2/model.safetensors").has("lm_head.weight"));
+
+  auto refuses = [&](const std::string& key, const Json& value, const std::string& part) {
+    Json changed = config;
+    changed[key] = value;
+    write_json(folder_ / "native/config.json", changed);
+    EXPECT_EQ(convert("native out"), 2) << key;
+    EXPECT_TRUE(contains(err_, part)) << err_;
+    EXPECT_FALSE(exists(folder_ / "out"));
+  };
+  refuses("attn_layer_idx", Json::array({3}),
+          "config.json: attn_layer_idx: wanted []: Hugging Face's Mamba classes have no other, found [3]");
+  refuses("d_intermediate", 32, "config.json: d_intermediate: wanted 0");
+  refuses("rms_norm", false, "config.json: rms_norm: wanted true");
+  refuses("vocab_size", 40, "config.json: vocab_size: wanted the embedding's rows, 24, when padded to 8, found 40");
+  refuses("ssm_cfg", {{"layer", "Mamba3"}}, "config.json: ssm_cfg.layer: wanted Mamba1 or Mamba2, found \"Mamba3\"");
+  refuses("ssm_cfg", {{"layer", "Mamba2"}, {"headdim", 5}}, "ssm_cfg.headdim: wanted a divisor of 32, found 5");
+  refuses("nonsense", 1, "unknown key 'nonsense'");
+}
+
 TEST_F(Convert, WhatTheTensorsDoNotTellIsAskedForAndNothingIsLeftBehind) {
   make_run("cable", "cable", kSmall);
   make_run("alibi", "alibi:variant=upstream", "gpt:layers=1,width=48,heads=3");
@@ -166,10 +314,10 @@ TEST_F(Convert, WhatTheTensorsDoNotTellIsAskedForAndNothingIsLeftBehind) {
       "longhaul: alibi.pt: no tensor tells the number of heads, and a width of 48 is no multiple of 64: say it with "
       "--heads\n");
   EXPECT_TRUE(contains(refusal("cable.pt out --pos rope --block-size 32"), "unknown transformer.h.0.attn.cable_layer"));
-  EXPECT_TRUE(contains(refusal("cable out"), "is a folder; --format state_dict"));
   EXPECT_TRUE(contains(refusal("cable.pt alibi"), "alibi exists already"));
   EXPECT_TRUE(contains(refusal("cable.pt out --pos cable --block-size 0"), "--block-size: wanted at least 1, got 0"));
-  EXPECT_TRUE(contains(refusal("cable.pt out --pos cable --block-size 32 --dtype bf16"), "--dtype"));
+  EXPECT_TRUE(contains(refusal("cable.pt out --pos cable --block-size 32 --dtype bf16"),
+                       "convert: --dtype is for model directories"));
   ASSERT_EQ(convert("cable.pt out --pos cable --block-size 32 --dry-run"), 0) << err_;
   EXPECT_FALSE(exists(folder_ / "out"));
 }

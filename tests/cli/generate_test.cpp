@@ -43,6 +43,16 @@ TEST_F(GenerateCommand, ContinuesAPrompt) {
   EXPECT_TRUE(contains(err_, "would continue 9 tokens by up to 40"));
 }
 
+TEST_F(GenerateCommand, BiasesAndPenaltiesAct) {
+  ASSERT_EQ(run("--model cable --prompt a --max-tokens 5 --temperature 0 --logit-bias 120=1000"), 0) << err_;
+  EXPECT_EQ(out_, "xxxxx\n");
+  ASSERT_EQ(run("--model cable --prompt a --max-tokens 4 --temperature 0 --logit-bias 120=1000 --logit-bias 121=999 "
+                "--presence-penalty 2"),
+            0)
+      << err_;
+  EXPECT_EQ(out_, "xyxx\n");  // 1000, 998 against 999, then 998 against 997
+}
+
 TEST_F(GenerateCommand, SamplesComeInOrderEachToItsEnd) {
   const std::string arguments = "--model cable --max-tokens 40 --samples 3 --seed 1";
   std::vector<std::string> texts;
@@ -99,6 +109,10 @@ TEST_F(GenerateCommand, MistakesAreOneLine) {
   EXPECT_EQ(run("--model cable:variant=5 --prompt a --no-cache --max-tokens 3"), 0) << err_;
   refuses("--model cable --prompt a --top-p 2", "--top-p: wanted a number in [0, 1], got 2");
   refuses("--model cable --prompt a --stop ''", "--stop: wanted a text");
+  refuses("--model cable --prompt a --presence-penalty 3", "--presence-penalty: wanted a number in [-2, 2], got 3");
+  refuses("--model cable --prompt a --logit-bias 300=1", "--logit-bias: wanted an id in [0, 257), got 300");
+  refuses("--model cable --prompt a --logit-bias 1", "--logit-bias: wanted id=number, got '1'");
+  refuses("--model cable --prompt a --logit-bias 1=2 --logit-bias 1=3", "--logit-bias: wanted each id once");
   refuses("--model cable --prompt a --prefill-chunk 0", "--prefill-chunk: wanted at least 1, got 0");
   refuses("--model cable --prompt a --prefill-chunk 2 --no-cache", "excludes");
   refuses("--model cable --prompt a --repetition-penalty 1e-320", "--repetition-penalty");

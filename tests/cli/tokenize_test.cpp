@@ -31,6 +31,17 @@ TEST_F(TokenizeCommand, WritesIdsAndReadsThem) {
   EXPECT_EQ(out_, "\n");
 }
 
+TEST_F(TokenizeCommand, ShowsPiecesAndWhereTheyAre) {
+  ASSERT_EQ(run(". --pieces", "abc\nab"), 0) << err_;
+  EXPECT_EQ(
+      out_,
+      "     257  0..3              \"abc\"\n      10  3..4              \"\\n\"\n     256  4..6              \"ab\"\n");
+  ASSERT_EQ(run(". --pieces --special --json", "ab<|endoftext|>"), 0) << err_;
+  EXPECT_EQ(out_, R"({"bytes":15,"count":2,"ids":[256,258],"pieces":[{"id":256,"piece":"ab","offsets":[0,2]},)"
+                  R"({"id":258,"piece":"<|endoftext|>","offsets":[2,15]}]})"
+                  "\n");
+}
+
 TEST_F(TokenizeCommand, SpecialTokensAreReadAndWrittenWhenAsked) {
   ASSERT_EQ(run(". --special", "ab<|endoftext|>"), 0) << err_;
   EXPECT_EQ(out_, "256 258\n");
@@ -54,6 +65,7 @@ TEST_F(TokenizeCommand, MistakesAreOneLineAndExitCode2) {
       {"other.json", "other.json: model: type \"WordLevel\" is not supported (wanted BPE, Unigram or WordPiece)"},
       {". --decode", "tokenize --decode: standard input: wanted an integer, found 'x'"},
       {". --decode --count", "--decode excludes --count"},
+      {". --decode --pieces", "excludes"},
       {". --dry-run", "--dry-run"},
   };
   for (const auto& [arguments, message] : cases) expect_refusal("tokenize " + arguments, message, "1 x");

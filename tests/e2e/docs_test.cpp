@@ -15,6 +15,7 @@
 #include "models/tensor_io.h"
 #include "nn/forward.h"
 #include "support.h"
+#include "text/made_up.h"
 #include "toy_checkpoint.h"
 
 namespace longhaul {
@@ -61,10 +62,15 @@ std::vector<fs::path> pages() {
   return all;
 }
 
-// The checkpoint that the pages speak of, and logits of a reference for it: ours here, what is run is the command.
+// The checkpoint that the pages speak of with a tokenizer, a chat template, and logits of a reference for it: ours here, what is run is the command.
 void make_checkpoint(const std::string& folder) {
   at::NoGradGuard off;
   toy_checkpoint("llama", 512).write(folder);
+  const SortedJson end = {{"content", "<|endoftext|>"}, {"special", true}};
+  write_file(path_join(folder, "tokenizer.json"), made_up_json({{"t", "h"}, {"th", "e"}}, {end}).dump());
+  write_json(path_join(folder, "tokenizer_config.json"),
+             {{"eos_token", "<|endoftext|>"},
+              {"chat_template", "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant:"}});
   const auto model = load_model(folder);
   const Tensor ids = at::arange(20, at::kLong);
   const Head head = model->head();

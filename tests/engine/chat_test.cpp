@@ -105,6 +105,63 @@ TEST_F(ChatTest, AStoppedAnswerIsKeptAsFarAsItCame) {
   EXPECT_FALSE(chat.conversation.is_answered());
 }
 
+// Says x, then full stops, whatever the model thinks.
+ChatOptions x_and_stops(int64_t max_tokens) {
+  ChatOptions options = options_of(max_tokens);
+  options.generate.sampler.temperature = 0, options.generate.sampler.presence_penalty = 2;
+  options.generate.sampler.bias = {{'x', 1000}, {'.', 999}};
+  return options;
+}
+
+TEST_F(ChatTest, EndTokensEndAnAnswerAndAreNoPartOfIt) {
+  ChatOptions options = x_and_stops(6);
+  Chat open = chat_with(options);
+  open.conversation.ask("hi");
+  EXPECT_EQ(reply(open).text.substr(0, 2), "x.");
+  options.generate.ends = {7, '.'};
+  Chat chat = chat_with(options);
+  chat.conversation.ask("hi");
+  const Chat::Answer answer = reply(chat);
+  EXPECT_EQ(answer.text, "x");
+  EXPECT_EQ(pieces_, "x");
+  EXPECT_EQ(answer.finish, "end_of_text");
+  EXPECT_EQ(answer.tokens, 2);
+  options.generate.ends = {}, options.generate.stops = {"."};
+  Chat stopped = chat_with(options);
+  stopped.conversation.ask("hi");
+  EXPECT_EQ(reply(stopped).finish, "stop");
+  EXPECT_EQ(stopped.conversation.said()[1], "x");
+}
+
+TEST_F(ChatTest, WhatWasReadIsNotReadAgain) {
+  ChatOptions options = options_of(6), anew = options;
+  options.generate.sampler.bias = anew.generate.sampler.bias = {{'x', 1000}};
+  anew.cache = false;
+  Chat chat = chat_with(options), recomputed = chat_with(anew);
+  for (int turn = 0; turn < 3; ++turn) {
+    for (Chat* each : {&chat, &recomputed}) each->conversation.ask("on");
+    const Chat::Answer answer = reply(chat);
+    EXPECT_EQ(answer.text, reply(recomputed).text);
+    // each turn adds 3 for the question and 7 for the answer, whose last letter and line end were not read yet
+    EXPECT_EQ(answer.prompt, 3 + 10 * turn);
+    EXPECT_EQ(answer.reused, turn == 0 ? 0 : answer.prompt - 3 - 2) << turn;
+  }
+  // back to the second question, and another one instead of it
+  for (Chat* each : {&chat, &recomputed})
+    each->conversation.undo(), each->conversation.undo(), each->conversation.ask("on");
+  EXPECT_EQ(reply(chat).reused, 13);
+  chat.conversation.undo(), chat.conversation.ask("no");
+  const Chat::Answer other = reply(chat);
+  EXPECT_EQ(other.reused, 8);
+  // An answer that was stopped is gone on from too.
+  int asked = 0;
+  chat.conversation.ask("on");
+  EXPECT_EQ(reply(chat, [&] { return ++asked == 4; }).tokens, 3);
+  chat.conversation.ask("on");
+  const Chat::Answer next = reply(chat);
+  EXPECT_EQ(next.reused, next.prompt - 3 - 2);
+}
+
 TEST_F(ChatTest, TheContextIsALimit) {
   Chat chat = chat_with(options_of(60));
   chat.conversation.ask(std::string(20, 'x'));

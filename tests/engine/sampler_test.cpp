@@ -79,6 +79,32 @@ TEST(Sampler, RepetitionPenaltyMovesEachSeenTokenOnceTowardsUnlikely) {
   expect_near(distribution({.temperature = 0, .repetition_penalty = 2}, logits_of({1.5, 1, 0}), {0}), {{1, 1}});
 }
 
+// OpenAI's definition: logit[j] -= count[j] * frequency + (count[j] > 0) * presence, of what was drawn.
+TEST(Sampler, PresenceAndFrequencyPenaltiesCountWhatWasDrawn) {
+  Sampler sampler({.temperature = 0, .presence_penalty = 0.5, .frequency_penalty = 0.25}, 1, 0);
+  sampler.see(0);  // of the prompt: does not count
+  // 3, 2.9, 0: the first token costs 0.75 once, 1.0 twice, 1.25 three times; so does the second.
+  std::vector<int64_t> drawn;
+  for (int i = 0; i < 4; ++i) drawn.push_back(sampler.next(logits_of({3, 2.9, 0})));
+  EXPECT_EQ(drawn, (std::vector<int64_t>{0, 1, 0, 1}));
+  Sampler warm({.presence_penalty = -1, .frequency_penalty = 2}, 1, 0);
+  warm.next(logits_of({100, 0, -INFINITY}));
+  warm.next(logits_of({100, 0, -INFINITY}));
+  const double a = std::exp(1 - (2 * 2 - 1)), b = std::exp(0.5), all = a + b;
+  Distribution found;
+  for (const Choice& choice : warm.choices(logits_of({1, 0.5, -INFINITY}))) found[choice.token] = choice.probability;
+  expect_near(found, {{0, a / all}, {1, b / all}});
+}
+
+TEST(Sampler, ABiasIsAddedBeforeAllElse) {
+  const double a = std::exp(0.5), b = std::exp(-1.0), all = a + b;
+  expect_near(distribution({.temperature = 2, .bias = {{0, 2}, {1, -3}}}, logits_of({-1, 1, -INFINITY})),
+              {{0, a / all}, {1, b / all}});
+  expect_near(distribution({.temperature = 0, .bias = {{2, 5}}}, logits_of({3, 1, -1})), {{2, 1}});
+  expect_near(distribution({.temperature = 0, .repetition_penalty = 2, .bias = {{0, 5}}}, logits_of({-1, 3, 0}), {0}),
+              {{1, 1}});  // (-1 + 5) / 2, not -2 + 5
+}
+
 // Penalty, temperature, top-k, top-p, min-p: each works on what the one before left, renormalised.
 TEST(Sampler, OrderIsThatOfHuggingFace) {
   // Temperature 2 takes the square root of {.64, .16, .16, .04}: {.8, .4, .4, .2} / 1.8.
@@ -128,6 +154,13 @@ TEST(Sampler, MistakesAreErrors) {
   refuses({.repetition_penalty = 0}, "--repetition-penalty");
   refuses({.repetition_penalty = 1e-320}, "--repetition-penalty: wanted a number in [0.001, 1000], got");
   refuses({.repetition_penalty = 1e308}, "--repetition-penalty");
+  refuses({.presence_penalty = 2.1}, "--presence-penalty: wanted a number in [-2, 2], got 2.1");
+  refuses({.frequency_penalty = NAN}, "--frequency-penalty");
+  refuses({.bias = {{-1, 0}}}, "--logit-bias");
+  refuses({.bias = {{1, INFINITY}}}, "--logit-bias: wanted a number for 1, got inf");
+  const SamplerOptions outside{.bias = {{7, 1}}};
+  EXPECT_EQ(error_of([&] { outside.validate(7); }), "--logit-bias: wanted an id in [0, 7), got 7");
+  EXPECT_TRUE(contains(error_of([&] { distribution(outside, logits_of({0, 1})); }), "token 7 is not among the 2"));
   expect_near(distribution({.repetition_penalty = 1000}, logits_of({3e38, -3e38, 0}), {0, 1, 2}), {{0, 1}});
   Sampler sampler({}, 0, 0);
   EXPECT_THROW(sampler.next(logits_of({1, NAN})), Error);

@@ -1,18 +1,27 @@
-// Folders that are broken in many ways: each is one line that says what was wanted and what was found, whatever was wrong.
+// More than a hundred folders that are broken in as many ways: each is one line that says what was wanted and what was found,
+// and exit code 2, whatever was wrong.
 #include <gtest/gtest.h>
 
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/tensor.h>
+
 #include <cstring>
+#include <filesystem>
 #include <functional>
 
 #include "io/torch_file.h"
+#include "io/zip.h"
 #include "models/models.h"
-#include "support.h"
+#include "nn/forward.h"
+#include "program_test.h"
 #include "toy_checkpoint.h"
 
 namespace longhaul {
 namespace {
 
-class BrokenCheckpoint : public testing::Test {
+constexpr int kEvery = 6;  // how many cases the program is run for: the others ask the library alone
+
+class BrokenCheckpoint : public ProgramTest {
  protected:
   BrokenCheckpoint() : weights_(folder_ / "model.safetensors") {
     toy_.write(folder_.path());
@@ -35,6 +44,8 @@ class BrokenCheckpoint : public testing::Test {
     EXPECT_EQ(message.find('\n'), std::string::npos) << what << ": " << message;
     EXPECT_LT(message.size(), 2000u) << what;
     EXPECT_TRUE(contains(message, part)) << what << ": " << message;
+    static int cases = 0;
+    if (cases++ % kEvery == 0) ProgramTest::expect_refusal("inspect .", part.substr(part.rfind('/') + 1));
   }
 
   // The header's JSON changed, the data as it is.
@@ -55,7 +66,6 @@ class BrokenCheckpoint : public testing::Test {
   }
 
   ToyCheckpoint toy_ = toy_checkpoint("llama");
-  TemporaryFolder folder_;
   std::string weights_, whole_;
   Json config_;
 };
@@ -155,6 +165,191 @@ TEST_F(BrokenCheckpoint, ConfigsThatLie) {
   expect_refusal("no config", "wanted a model directory with config.json, found none in it");
 }
 
+TEST_F(BrokenCheckpoint, TensorsThatDoNotFit) {
+  using Shapes = std::map<std::string, std::vector<int64_t>>;
+  const std::string norm = "model.norm.weight", q = "model.layers.0.self_attn.q_proj.weight";
+  const std::vector<std::tuple<const char*, std::function<void(Shapes&)>, std::string>> changes = {
+      {"missing", [&](Shapes& s) { s.erase(norm); }, "missing model.norm.weight [16]"},
+      {"unknown", [&](Shapes& s) { s["model.nrm.weight"] = {16}; }, "unknown model.nrm.weight"},
+      {"of another layer",
+       [&](Shapes& s) {
+         s["model.layers.2.mlp.up_proj.weight"] = {12, 16};
+       },
+       "unknown model.layers.2."},
+      {"misshapen", [&](Shapes& s) { s[norm] = {17}; }, "model.norm.weight: wanted [16], found [17]"},
+      {"transposed",
+       [&](Shapes& s) {
+         s["lm_head.weight"] = {16, 23};
+       },
+       "lm_head.weight: wanted [23, 16], found [16, 23]"},
+      {"flat", [&](Shapes& s) { s[q] = {256}; }, "wanted [16, 16], found [256]"},
+      {"scalar", [&](Shapes& s) { s[norm] = {}; }, "wanted [16], found []"},
+      {"empty", [&](Shapes& s) { s[norm] = {0}; }, "wanted [16], found [0]"},
+      {"a bias", [&](Shapes& s) { s["model.layers.0.self_attn.q_proj.bias"] = {16}; },
+       "unknown model.layers.0.self_attn.q_proj.bias"},
+      {"a name twice", [&](Shapes& s) { s["norm.weight"] = {16}; }, "unknown norm.weight"},
+      {"all at once",
+       [&](Shapes& s) {
+         s.erase(norm), s["x"] = {1}, s[q] = {16, 15};
+       },
+       "; "}};
+  for (const auto& [what, change, part] : changes) {
+    ToyCheckpoint toy = toy_;
+    change(toy.shapes);
+    toy.write(folder_.path());
+    expect_refusal(what, part);
+  }
+}
+
+TEST_F(BrokenCheckpoint, IndicesThatLie) {
+  const std::string index = folder_ / "model.safetensors.index.json",
+                    shard = folder_ / "model-00001-of-00002.safetensors";
+  std::filesystem::rename(weights_, shard);
+  Json names = Json::object();
+  for (const auto& [name, shape] : toy_.shapes) names[name] = file_name(shard);
+  write_json(index, {{"weight_map", names}});
+  load_model(folder_.path());
+  const std::string norm = "model.norm.weight", other = "model-00002-of-00002.safetensors";
+  std::vector<std::tuple<const char*, Json, const char*>> lies = {
+      {"no map", Json::object(), "weight_map: wanted an object"},
+      {"empty map", {{"weight_map", Json::object()}}, "weight_map: wanted names of tensors, found none"},
+      {"a list", {{"weight_map", Json::array({"a"})}}, "weight_map: wanted an object"},
+      {"a list of all", Json::array(), "index.json: "},
+      {"null", nullptr, "index.json: "}};
+  auto lie = [&](const char* what, const std::string& name, const Json& file, const char* part) {
+    Json changed = names;
+    changed[name] = file;
+    lies.emplace_back(what, Json{{"weight_map", changed}}, part);
+  };
+  lie("no such shard", norm, other, "model-00002-of-00002.safetensors: ");
+  lie("another folder", norm, "../" + file_name(shard), "the name of a file in this folder");
+  lie("an absolute path", norm, "/etc/passwd", "the name of a file in this folder");
+  lie("a number", norm, 7, "the name of a file in this folder");
+  lie("nothing", norm, "", "the name of a file in this folder");
+  lie("itself", norm, file_name(index), "model.safetensors.index.json: ");
+  lie("the folder", norm, ".", ": ");
+  lie("its parent", norm, "..", ": ");
+  lie("not in the shard", "model.nrm.weight", file_name(shard),
+      "says that it holds model.nrm.weight, found no such tensor");
+  lie("the config", norm, "config.json", "config.json: ");
+  Json some = names;
+  some.erase(norm);
+  lies.emplace_back("left out", Json{{"weight_map", some}}, "missing model.norm.weight [16]");
+  for (const auto& [what, json, part] : lies) {
+    write_json(index, json);
+    expect_refusal(what, part);
+  }
+  write_file(index, "{\"weight_map\": {");
+  expect_refusal("half an index", "index.json: not JSON");
+  write_json(index, {{"weight_map", names}});
+  write_file(shard, whole_.substr(0, whole_.size() - 4));
+  expect_refusal("half a shard", "model-00001-of-00002.safetensors: ");
+}
+
+TEST_F(BrokenCheckpoint, FilesThatAreNone) {
+  const std::string config = folder_ / "config.json";
+  auto with_link = [&](const std::string& path, const std::string& target, const char* part) {
+    const std::string kept = read_file(path);
+    remove_all(path);
+    std::filesystem::create_symlink(target, path);
+    expect_refusal(path + " -> " + target, part);
+    remove_all(path);
+    write_file(path, kept);
+  };
+  with_link(config, "config.json", "config.json");  // a circle
+  with_link(config, "nowhere.json", "config.json");
+  with_link(config, ".", "config.json");
+  with_link(weights_, "model.safetensors", "");
+  with_link(weights_, "nowhere", "wanted model.safetensors, model.safetensors.index.json");
+  with_link(weights_, ".", "model.safetensors");
+  with_link(weights_, "config.json", "model.safetensors: ");
+  load_model(folder_.path());
+}
+
+// Every key of every family with values that it cannot have, and some that it can: an Error or a model that runs.
+TEST(HostileConfigs, AreErrorsOrModels) {
+  const std::vector<Json> values = {nullptr,
+                                    true,
+                                    -1,
+                                    0,
+                                    1,
+                                    3,
+                                    1.5,
+                                    1e308,
+                                    int64_t{1} << 31,
+                                    int64_t{1} << 53,
+                                    "x",
+                                    "",
+                                    Json::array(),
+                                    Json::object(),
+                                    Json::array({0}),
+                                    {{"__float__", "NaN"}},
+                                    {{"rope_type", "yarn"}, {"factor", 1e300}},
+                                    {{"type", "dynamic"}, {"factor", 2}}};
+  const std::vector<std::string> more = {
+      "rope_theta",  "rope_scaling",   "rope_parameters",         "sliding_window",
+      "layer_types", "head_dim",       "tie_word_embeddings",     "partial_rotary_factor",
+      "hidden_act",  "attention_bias", "max_position_embeddings", "num_key_value_heads",
+      "torch_dtype"};
+  at::NoGradGuard off;
+  int refused = 0, run = 0;
+  for (const std::string& family : toy_families()) {
+    const ToyCheckpoint toy = toy_checkpoint(family);
+    const TemporaryFolder folder;
+    toy.write(folder.path());
+    std::vector<std::string> keys = more;
+    for (const auto& [key, value] : toy.config.items()) keys.push_back(key);
+    for (const std::string& key : keys) {
+      for (const Json& value : values) {
+        Json config = toy.config;
+        config[key] = value;
+        write_file(folder / "config.json", config.dump());
+        SCOPED_TRACE(str(family, ": ", key, " = ", value.dump()));
+        try {
+          const auto model = load_model(folder.path());
+          forward(*model, at::tensor(std::vector<int64_t>{1, 2, 3}), Sequences::equal(1, 3), {});
+          ++run;
+        } catch (const Error&) {
+          ++refused;
+        } catch (const std::exception& error) {
+          ADD_FAILURE() << error.what();
+        }
+      }
+    }
+  }
+  EXPECT_GT(refused, 2000);
+  EXPECT_GT(run, 500);
+}
+
+// Programs for Python's pickle machine: system("true"), eval("1"), a list that holds itself, marks without end, a text of 2 GB
+// that is not there, a number of a memo that is not there, a state dict of None.
+std::vector<std::string> hostile_pickles() {
+  using namespace std::string_literals;
+  return {"cos\nsystem\n(S'true'\ntR."s,
+          "\x80\x02"
+          "cposix\nsystem\nq\x00X\x04\x00\x00\x00trueq\x01\x85q\x02Rq\x03."s,
+          "\x80\x02"
+          "c__builtin__\neval\n(X\x01\x00\x00\x00"
+          "1tR."s,
+          "\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x04true\x85R."s,
+          "\x80\x02"
+          "ctorch\nload\nX\x04\x00\x00\x00"
+          "evil\x85R."s,
+          "\x80\x02]q\x00h\x00\x61."s,
+          "\x80\x02}q\x00X\x01\x00\x00\x00"
+          "ah\x00s."s,
+          "\x80\x02N."s,
+          "\x80\x02}X\x01\x00\x00\x00"
+          "aNs."s,
+          "\x80\x02" + std::string(5000, '(') + ".",
+          "\x80\x02X\xff\xff\xff\x7f"
+          "a."s,
+          "\x80\x02h\x07."s,
+          "\x80\x02."s,
+          "\x80\x02}"s,
+          "PK\x03\x04"s};
+}
+
 TEST_F(BrokenCheckpoint, PicklesThatAreNotStateDicts) {
   const SafetensorsFile file = SafetensorsFile::open(weights_);
   std::vector<NamedTensor> tensors;
@@ -168,9 +363,13 @@ TEST_F(BrokenCheckpoint, PicklesThatAreNotStateDicts) {
     write_file(path, whole.substr(0, size));
     expect_refusal(str("a pickle of ", size, " bytes"), "pytorch_model.bin: ");
   }
-  for (const char* text : {"cos\nsystem\n(S'true'\ntR.", "\x80\x02N.", "\x80\x02]q\x00h\x00\x61.", "PK\x03\x04"}) {
-    write_file(path, text);
+  for (const std::string& pickle : hostile_pickles()) {
+    write_file(path, pickle);
     expect_refusal("a hostile pickle", "pytorch_model.bin: ");
+    std::string archive;
+    write_zip([&](std::string_view bytes) { archive += bytes; }, {{"a/data.pkl", std::as_bytes(std::span(pickle))}});
+    write_file(path, archive);
+    expect_refusal("a hostile pickle in an archive", "pytorch_model.bin: ");
   }
   std::string flipped = whole;
   flipped[flipped.size() / 2] = static_cast<char>(flipped[flipped.size() / 2] ^ 1);

@@ -1,0 +1,188 @@
+// `longhaul answer`: lm-evaluation-harness' requests from standard input, a JSON object a line, to answers on standard output.
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <optional>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/machine.h"
+#include "base/strings.h"
+#include "cli/command.h"
+#include "engine/requests.h"
+#include "io/hub_folder.h"
+#include "models/end_tokens.h"
+#include "models/models.h"
+#include "train/run_tokenizer.h"
+
+namespace longhaul {
+
+namespace {
+
+constexpr size_t kAhead = 1024;  // requests that are known before they are answered: some share contexts
+constexpr int64_t kMostTokens = int64_t{1} << 32;  // as generate
+
+struct AnswerFlags {
+  std::string model, tokenizer, context, window, chunk = "512", method = "none";
+  int64_t batch = 16;
+  std::vector<std::string> overrides;
+};
+
+GenerateRequest read_generate(JsonReader& json) {
+  GenerateRequest request;
+  request.context = json.string("context");
+  if (json.is_set("stops")) request.stops = json.strings("stops");
+  request.max_tokens = json.integer_or("max_tokens", request.max_tokens, 1, kMostTokens);
+  SamplerOptions& sampler = request.sampler;
+  sampler.temperature = json.number_or("temperature", sampler.temperature);
+  sampler.top_k = json.integer_or("top_k", sampler.top_k, 0);
+  sampler.top_p = json.number_or("top_p", sampler.top_p);
+  sampler.min_p = json.number_or("min_p", sampler.min_p);
+  sampler.repetition_penalty = json.number_or("repetition_penalty", sampler.repetition_penalty);
+  sampler.presence_penalty = json.number_or("presence_penalty", sampler.presence_penalty);
+  sampler.frequency_penalty = json.number_or("frequency_penalty", sampler.frequency_penalty);
+  request.seed = static_cast<uint64_t>(json.integer_or("seed", static_cast<int64_t>(common_flags().seed), 0));
+  return request;
+}
+
+struct Named {
+  std::string kind;
+  TextRequest request;
+};
+
+Named read_request(const std::string& line, const std::string& where, int64_t window) {
+  const Json json = parse_json(line, where);
+  JsonReader reader(json, where);
+  Named named{reader.string("kind"), {}};
+  if (named.kind == "loglikelihood") {
+    named.request = LoglikelihoodRequest{reader.string("context"), reader.string("continuation")};
+  } else if (named.kind == "rolling") {
+    named.request = RollingRequest{reader.string("text"), window};
+  } else if (named.kind == "generate") {
+    named.request = read_generate(reader);
+  } else {
+    reader.refuse("kind", "loglikelihood, rolling or generate");
+  }
+  reader.finish();
+  return named;
+}
+
+Json json_of(const std::string& kind, const TextAnswer& answer) {
+  if (kind == "generate")
+    return {{"kind", kind}, {"text", answer.text}, {"finish", answer.finish}, {"tokens", answer.tokens}};
+  Json json = {{"kind", kind}, {"log_prob", answer.log_prob}, {"tokens", answer.tokens}};
+  if (kind == "loglikelihood") json["greedy"] = answer.greedy;
+  return json;
+}
+
+// Answers in the order of their requests: one that is ready waits for those before it.
+class Answers {
+ public:
+  size_t begin() {
+    lines_.emplace_back();
+    return lines_.size() - 1 + shown_;
+  }
+  void end(size_t number, const Json& json) {
+    lines_[number - shown_] = json_text(json, "answer") + "\n";
+    for (; !lines_.empty() && lines_.front(); lines_.pop_front(), ++shown_)
+      std::fwrite(lines_.front()->data(), 1, lines_.front()->size(), stdout);
+    std::fflush(stdout);
+  }
+  size_t waiting() const { return lines_.size(); }
+  size_t shown() const { return shown_; }
+
+ private:
+  std::deque<std::optional<std::string>> lines_;
+  size_t shown_ = 0;
+};
+
+// As many texts of that length as are asked for, or what half of the free memory holds, but one at least.
+int64_t room_for(const Model& model, int64_t context, int64_t batch) {
+  const auto half = static_cast<double>(available_memory()) / 2;
+  const auto affordable = static_cast<int64_t>(half / static_cast<double>(Engine::page_bytes(model)));
+  const int64_t each = Engine::pages_for(context);
+  return std::max(each, std::min(affordable, batch * each)) * kPageRows;
+}
+
+void answer_all(Requests& requests, int64_t window) {
+  Answers answers;
+  std::string line;
+  const auto begun = std::chrono::steady_clock::now();
+  for (int64_t number = 1; std::getline(std::cin, line); ++number) {
+    if (trim(line).empty()) continue;
+    const std::string where = str("line ", number);
+    const Named named = read_request(line, where, window);
+    const size_t place = answers.begin();
+    try {
+      requests.add(named.request, [&answers, kind = named.kind, place](const TextAnswer& answer) {
+        answers.end(place, json_of(kind, answer));
+      });
+    } catch (const Error& error) {
+      fail(where, ": ", error.what());
+    }
+    while (answers.waiting() > kAhead && requests.step()) {
+    }
+  }
+  while (requests.step()) {
+  }
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+  log_info(with_commas(static_cast<int64_t>(answers.shown())), " requests answered, ",
+           with_commas(requests.tokens_read()), " tokens read in ", human_duration(seconds));
+}
+
+int run(const AnswerFlags& flags) {
+  const std::string& dtype = common_flags().dtype;
+  LoadOptions load;
+  load.dtype = parameter_dtype(dtype);
+  load.compute = compute_type(dtype);
+  load.overrides = flags.overrides;
+  load.method = flags.method;
+  const auto model = load_model(flags.model, load);
+  const std::string folder = model_folder(flags.model);
+  const auto tokenizer = flags.tokenizer.empty() ? run_tokenizer(folder) : make_tokenizer(flags.tokenizer);
+  SchedulerOptions options;
+  options.texts = flags.batch;
+  options.chunk = parse_length(flags.chunk, "--prefill-chunk");
+  check(options.chunk >= 1, "--prefill-chunk: wanted at least 1, got 0");
+  check(options.texts >= 1 && options.texts <= (1 << 20), "--batch: wanted 1 to ", 1 << 20, ", got ", options.texts);
+  const int64_t context =
+      flags.context.empty() ? model->info().trained_length : parse_length(flags.context, "--context");
+  const int64_t window = flags.window.empty() ? context : parse_length(flags.window, "--window");
+  check(window >= 1 && window <= context, "--window: wanted 1 to ", context, " (--context), got ", window);
+  const int64_t room = room_for(*model, context, options.texts);
+  if (common_flags().dry_run) {
+    log_info("would answer up to ", options.texts, " requests at a time; cache of ", with_commas(room), " tokens, ",
+             human_bytes(static_cast<double>(room / kPageRows * Engine::page_bytes(*model))));
+    return 0;
+  }
+  Engine engine(*model, {.tokens = room, .chunk = options.chunk});
+  Requests requests(engine, *tokenizer, options, end_tokens(folder));
+  answer_all(requests, window);
+  return 0;
+}
+
+std::function<int()> set_up(CLI::App& app) {
+  auto flags = std::make_shared<AnswerFlags>();
+  app.add_option("--model", flags->model, "model directory, or the id of a cached hub model")->required();
+  add_overrides(app, flags->overrides);
+  add_method(app, flags->method);
+  add_device_flag(app);
+  add_dtype_flag(app);
+  add_seed_flag(app);
+  add_dry_run_flag(app);
+  app.add_option("--tokenizer", flags->tokenizer, "name or path (default: the run's own)");
+  app.add_option("--context", flags->context, "tokens of the longest text (default: the length trained at)");
+  app.add_option("--window", flags->window, "tokens that a rolling text is read in at most (default: --context)");
+  app.add_option("--batch", flags->batch, "texts that are answered at a time, at most")->capture_default_str();
+  app.add_option("--prefill-chunk", flags->chunk, "tokens of contexts that pass through the layers together, at most")
+      ->capture_default_str();
+  return [flags] { return run(*flags); };
+}
+
+}  // namespace
+
+LH_REGISTER(Commands, "answer", "log-likelihoods and continuations of many texts at a time: lm-eval's requests",
+            set_up);
+
+}  // namespace longhaul

@@ -1,0 +1,81 @@
+// `longhaul answer`: requests a line, answers a line, in their order.
+#include "base/json.h"
+#include "models/models.h"
+#include "program_test.h"
+
+namespace longhaul {
+namespace {
+
+class AnswerCommand : public ProgramTest {
+ protected:
+  void SetUp() override {
+    ModelOptions options;
+    options.position = "cable", options.vocab = 320, options.trained_length = 128, options.seed = 4;
+    save_model(*create_model("gpt:layers=2,width=32,heads=2", options), folder_ / "cable");
+    write_json(folder_ / "cable/train.json", {{"tokenizer", "bytes"}});
+  }
+  std::vector<Json> answers(const std::string& arguments, const std::string& input) {
+    EXPECT_EQ(run("answer --model cable --threads 1 " + arguments, input), 0) << err_;
+    std::vector<Json> lines;
+    for (const std::string& line : split(out_, '\n'))
+      if (!line.empty()) lines.push_back(parse_json(line, "stdout"));
+    return lines;
+  }
+};
+
+constexpr const char* kRequests = R"({"kind": "generate", "context": "Once", "max_tokens": 20}
+{"kind": "loglikelihood", "context": "A sky is", "continuation": " blue"}
+
+{"kind": "loglikelihood", "context": "A sky is", "continuation": " red"}
+{"kind": "rolling", "text": "Once upon a time there was a text that is longer than one window."}
+{"kind": "generate", "context": "Once", "max_tokens": 3, "stops": ["\n"], "temperature": 0.5, "top_k": 9, "seed": 3}
+)";
+
+TEST_F(AnswerCommand, AnswersInOrder) {
+  const std::vector<Json> found = answers("--context 64", kRequests);
+  ASSERT_EQ(found.size(), 5u) << out_;
+  const char* kinds[] = {"generate", "loglikelihood", "loglikelihood", "rolling", "generate"};
+  for (size_t i = 0; i < 5; ++i) EXPECT_EQ(found[i]["kind"], kinds[i]);
+  EXPECT_EQ(found[0]["tokens"], 20);
+  EXPECT_EQ(found[0]["finish"], "length");
+  EXPECT_LT(found[1]["log_prob"].get<double>(), 0);
+  EXPECT_TRUE(found[1].contains("greedy"));
+  EXPECT_EQ(found[2]["tokens"], 4);
+  EXPECT_EQ(found[3]["tokens"], 65);
+  EXPECT_TRUE(contains(err_, "5 requests answered, ")) << err_;
+  // One at a time, in small pieces, they are the same answers.
+  const std::vector<Json> again = answers("--context 64 --batch 1 --prefill-chunk 5", kRequests);
+  ASSERT_EQ(again.size(), 5u);
+  for (size_t i = 0; i < 5; ++i) {
+    if (found[i].contains("text")) EXPECT_EQ(again[i]["text"], found[i]["text"]);
+    if (found[i].contains("log_prob"))
+      EXPECT_NEAR(again[i]["log_prob"].get<double>(), found[i]["log_prob"].get<double>(), 1e-4);
+  }
+  // The text that generate continues with, greedily.
+  ASSERT_EQ(run("generate --threads 1 --model cable --prompt Once --max-tokens 20 --temperature 0"), 0);
+  EXPECT_EQ(out_, found[0]["text"].get<std::string>() + "\n");
+  EXPECT_EQ(answers("", "").size(), 0u);
+  EXPECT_EQ(answers("--dry-run", kRequests).size(), 0u);
+  EXPECT_TRUE(contains(err_, "would answer up to 16 requests at a time; cache of 2,048 tokens")) << err_;
+}
+
+TEST_F(AnswerCommand, MistakesAreOneLine) {
+  auto refuses = [&](const std::string& arguments, const std::string& input, const std::string& part) {
+    expect_refusal("answer --model cable --threads 1 " + arguments, part, input);
+  };
+  refuses("", "nonsense", "line 1: not JSON");
+  refuses("", "\n{\"kind\": \"rolling\"}", "line 2: text: wanted a string");
+  refuses("", R"({"kind": "rollin", "text": "x"})",
+          R"(line 1: kind: wanted loglikelihood, rolling or generate, found "rollin")");
+  refuses("", R"({"kind": "rolling", "text": "x", "continuation": "y"})", "unknown key 'continuation'");
+  refuses("", R"({"kind": "rolling", "text": ""})", "line 1: rolling: wanted a text, got an empty one");
+  refuses("", R"({"kind": "generate", "context": "x", "top_p": 2})",
+          "line 1: --top-p: wanted a number in [0, 1], got 2");
+  refuses("", R"({"kind": "generate", "context": "x", "max_tokens": 0})", "max_tokens: wanted an integer");
+  refuses("--context 64", R"({"kind": "generate", "context": "x", "max_tokens": 2000})", "there is room for 1,024");
+  refuses("--window 200", "", "--window: wanted 1 to 128 (--context), got 200");
+  refuses("--batch 0", "", "--batch: wanted 1 to 1048576, got 0");
+}
+
+}  // namespace
+}  // namespace longhaul

@@ -1,0 +1,124 @@
+// lm-eval's requests: how texts become tokens and windows, and what is answered.
+#include "engine/requests.h"
+
+#include <gtest/gtest.h>
+
+#include <ATen/ops/log_softmax.h>
+
+#include "../support.h"
+#include "models.h"
+#include "text/utf8.h"
+
+namespace longhaul {
+namespace {
+
+constexpr int64_t kBytes = 257;
+
+std::vector<int64_t> bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
+
+// ln p of each byte behind the tokens before it, from a forward for each.
+double log_prob(const Model& model, std::vector<int64_t> context, const std::string& continuation) {
+  double sum = 0;
+  for (int64_t token : bytes_of(continuation)) {
+    sum += at::log_softmax(recomputed(model, context).to(at::kDouble), 0)[token].item<double>();
+    context.push_back(token);
+  }
+  return sum;
+}
+
+class RequestsTest : public testing::Test {
+ protected:
+  std::vector<TextAnswer> answers(const std::vector<TextRequest>& requests) {
+    Engine engine(*model_, {.tokens = 20 * kPageRows});
+    Requests queue(engine, *tokenizer_, {4, 64}, {});
+    std::vector<TextAnswer> found(requests.size());
+    for (size_t i = 0; i < requests.size(); ++i)
+      queue.add(requests[i], [&found, i](const TextAnswer& answer) { found[i] = answer; });
+    while (queue.step()) {
+    }
+    return found;
+  }
+  std::unique_ptr<Model> model_ = model_with("cable", at::kDouble, kBytes);
+  std::unique_ptr<Tokenizer> tokenizer_ = make_tokenizer("bytes");
+};
+
+TEST_F(RequestsTest, Loglikelihoods) {
+  const auto found = answers({LoglikelihoodRequest{"The sky is", " blue"}, LoglikelihoodRequest{"The sky is", " red"},
+                              LoglikelihoodRequest{"", "x"}, LoglikelihoodRequest{"The sky is ", "blue"}});
+  EXPECT_NEAR(found[0].log_prob, log_prob(*model_, bytes_of("The sky is"), " blue"), 1e-11);
+  EXPECT_NEAR(found[1].log_prob, log_prob(*model_, bytes_of("The sky is"), " red"), 1e-11);
+  EXPECT_NEAR(found[2].log_prob, log_prob(*model_, {256}, "x"), 1e-11);  // behind the token that ends a text
+  EXPECT_EQ(found[3].log_prob, found[0].log_prob);  // spaces at the end of a context belong to what follows
+  EXPECT_EQ(found[1].tokens, 4);
+}
+
+TEST_F(RequestsTest, GreedyIsWhatGreedyDecodingSays) {
+  const std::vector<TextAnswer> said = answers({GenerateRequest{"abc", {}, 4}});
+  EXPECT_EQ(said[0].finish, "length");
+  EXPECT_EQ(said[0].tokens, 4);
+  std::string whole = said[0].text, wrong = whole;
+  if (!is_utf8(whole) || contains(whole, "\xEF\xBF\xBD")) GTEST_SKIP() << "choose another seed";
+  wrong.back() = wrong.back() == 'a' ? 'b' : 'a';
+  const auto found = answers({LoglikelihoodRequest{"abc", whole}, LoglikelihoodRequest{"abc", wrong}});
+  EXPECT_TRUE(found[0].greedy);
+  EXPECT_FALSE(found[1].greedy);
+}
+
+TEST_F(RequestsTest, GenerationEndsAtStopsAndLengths) {
+  // Biased to say nothing but x.
+  GenerateRequest request{"abc", {"xxx"}, 9};
+  request.sampler.bias = {{'x', 1000.0}};
+  const auto found = answers({request, GenerateRequest{"", {}, 3, request.sampler}});
+  EXPECT_EQ(found[0].text, "");
+  EXPECT_EQ(found[0].finish, "stop");
+  EXPECT_EQ(found[0].tokens, 3);
+  EXPECT_EQ(found[1].text, "xxx");
+  EXPECT_EQ(found[1].finish, "length");
+}
+
+TEST_F(RequestsTest, RollingIsTheSumOfItsWindows) {
+  const std::string text = "Call me Ishmael. Some years ago - never mind how long precisely";  // 63 bytes
+  ASSERT_EQ(text.size(), 63u);
+  const auto found = answers({RollingRequest{text, 0}, RollingRequest{text, 25}, RollingRequest{text, 63}});
+  EXPECT_NEAR(found[0].log_prob, log_prob(*model_, {256}, text), 1e-10);
+  EXPECT_EQ(found[0].tokens, 63);
+  EXPECT_EQ(found[2].log_prob, found[0].log_prob);
+  const double wanted = log_prob(*model_, {256}, text.substr(0, 25)) +
+                        log_prob(*model_, bytes_of(text.substr(24, 1)), text.substr(25, 25)) +
+                        log_prob(*model_, bytes_of(text.substr(37, 13)), text.substr(50));
+  EXPECT_NEAR(found[1].log_prob, wanted, 1e-10);
+}
+
+// get_rolling_token_windows(range(10), -100, max_seq_len, 1) of the harness, by hand, and its own example.
+TEST(RollingWindows, AreThoseOfTheHarness) {
+  auto windows = [](int64_t tokens, int64_t window) {
+    std::vector<std::vector<int64_t>> found;
+    for (const RollingWindow& w : rolling_windows(tokens, window)) found.push_back({w.first, w.begin, w.end});
+    return found;
+  };
+  using Rows = std::vector<std::vector<int64_t>>;
+  EXPECT_EQ(windows(10, 4),
+            (Rows{{-1, 0, 4}, {3, 4, 8}, {5, 8, 10}}));  // [5..8] predicts [6..9], of which 8, 9 are new
+  EXPECT_EQ(windows(8, 4), (Rows{{-1, 0, 4}, {3, 4, 8}}));
+  EXPECT_EQ(windows(3, 4), (Rows{{-1, 0, 3}}));
+  EXPECT_EQ(windows(3, 1), (Rows{{-1, 0, 1}, {0, 1, 2}, {1, 2, 3}}));
+  EXPECT_EQ(windows(3, 0), (Rows{{-1, 0, 3}}));
+  EXPECT_EQ(windows(0, 4), Rows{});
+}
+
+TEST_F(RequestsTest, MistakesAreErrors) {
+  auto refused = [&](const TextRequest& request) { return error_of([&] { answers({request}); }); };
+  EXPECT_EQ(refused(LoglikelihoodRequest{"a", ""}), "loglikelihood: the continuation adds no token to its context");
+  EXPECT_EQ(refused(RollingRequest{"", 5}), "rolling: wanted a text, got an empty one");
+  EXPECT_EQ(refused(RollingRequest{"x", -1}), "rolling: wanted a window of at least one token, got -1");
+  GenerateRequest request{"a"};
+  request.sampler.bias = {{257, 1.0}};
+  EXPECT_EQ(refused(request), "--logit-bias: wanted an id in [0, 257), got 257");
+  EXPECT_TRUE(contains(refused(GenerateRequest{"a", {""}}), "--stop"));
+  EXPECT_TRUE(contains(refused(GenerateRequest{"a", {}, 0}), "at least one token"));
+  model_ = model_with("cable", at::kDouble, 100);
+  EXPECT_EQ(refused(RollingRequest{"x", 0}), "requests: the tokenizer has 257 ids, the model knows 100");
+}
+
+}  // namespace
+}  // namespace longhaul
