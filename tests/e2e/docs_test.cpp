@@ -65,7 +65,9 @@ std::vector<fs::path> pages() {
 // The checkpoint that the pages speak of with a tokenizer, a chat template, and logits of a reference for it: ours here, what is run is the command.
 void make_checkpoint(const std::string& folder) {
   at::NoGradGuard off;
-  toy_checkpoint("llama", 512).write(folder);
+  ToyCheckpoint toy = toy_checkpoint("llama", 512);
+  toy.config["max_position_embeddings"] = 256;
+  toy.write(folder);
   const SortedJson end = {{"content", "<|endoftext|>"}, {"special", true}};
   write_file(path_join(folder, "tokenizer.json"), made_up_json({{"t", "h"}, {"th", "e"}}, {end}).dump());
   write_json(path_join(folder, "tokenizer_config.json"),
