@@ -1,4 +1,5 @@
-// What this machine can do at most, measured in a moment: for estimates. `longhaul bench gemm` and `memory` are the careful ones.
+// What this machine can do at most, measured in a moment: for estimates. `longhaul bench gemm` and `memory` are the
+// careful ones.
 #pragma once
 
 namespace longhaul {

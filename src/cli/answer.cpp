@@ -1,4 +1,5 @@
-// `longhaul answer`: lm-evaluation-harness' requests from standard input, a JSON object a line, to answers on standard output.
+// `longhaul answer`: lm-evaluation-harness' requests from standard input, a JSON object a line, to answers on standard
+// output.
 #include <chrono>
 #include <cstdio>
 #include <iostream>

@@ -1,5 +1,5 @@
-// `longhaul convert`: a model directory -> one with a single file of weights under Hugging Face's names; a checkpoint of CABLE's
-// authors -> a run directory; a run directory -> a state dict for PyTorch.
+// `longhaul convert`: a model directory -> one with a single file of weights under Hugging Face's names; a checkpoint
+// of CABLE's authors -> a run directory; a run directory -> a state dict for PyTorch.
 #include "cli/convert.h"
 
 #include <algorithm>

@@ -14,9 +14,9 @@ struct Conversion {
   std::vector<std::string> lines;  // for people
 };
 
-// A folder in the Hugging Face layout (safetensors, .bin, shards of either; Mamba as its authors wrote it), as a folder with one
-// model.safetensors under Hugging Face's names, config.json and the small files beside them. Floating-point tensors become
-// `dtype` where one is given. Nothing is written when `dry`.
+// A folder in the Hugging Face layout (safetensors, .bin, shards of either; Mamba as its authors wrote it), as a folder
+// with one model.safetensors under Hugging Face's names, config.json and the small files beside them. Floating-point
+// tensors become `dtype` where one is given. Nothing is written when `dry`.
 Conversion convert_folder(const std::string& folder, const std::string& output, std::optional<DType> dtype, bool dry);
 
 }  // namespace longhaul

@@ -42,8 +42,8 @@ std::string stored_dtypes(const TensorFiles& files) {
   return join(parts, ", ");
 }
 
-// What a text of `length` tokens would take: one pass of all of them (perplexity: weights, activations, one layer's cache), and
-// one token more behind them. Times are what the machine's rates allow at best.
+// What a text of `length` tokens would take: one pass of all of them (perplexity: weights, activations, one layer's
+// cache), and one token more behind them. Times are what the machine's rates allow at best.
 Json cost_of(const Model& model, int64_t length, int64_t element) {
   const ModelInfo& info = model.info();
   const int64_t weights = model.parameters().count() * element, state = length * info.state_bytes_per_token(element);

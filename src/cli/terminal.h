@@ -9,15 +9,15 @@
 
 namespace longhaul {
 
-// A text from elsewhere as a terminal may show it: control characters but line ends and tabs (C0, DEL, C1), which would steer
-// it, are U+FFFD.
+// A text from elsewhere as a terminal may show it: control characters but line ends and tabs (C0, DEL, C1), which would
+// steer it, are U+FFFD.
 std::string without_controls(std::string_view text);
-// Text of a model or of a file to standard output, at once: without_controls() when that is a terminal, as it is otherwise.
-// Error when it cannot be written.
+// Text of a model or of a file to standard output, at once: without_controls() when that is a terminal, as it is
+// otherwise. Error when it cannot be written.
 void print_text(std::string_view text);
 
-// Lines from standard input: with editing and a history (libedit) when it is a terminal, plain otherwise. A line that ends in a
-// backslash goes on in the next.
+// Lines from standard input: with editing and a history (libedit) when it is a terminal, plain otherwise. A line that
+// ends in a backslash goes on in the next.
 class LineReader {
  public:
   explicit LineReader(std::string prompt);  // shown on a terminal only

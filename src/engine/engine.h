@@ -1,6 +1,7 @@
-// Text in, logits out, with keys and values kept. An engine owns the pools of one model: keys and values (and positions, and
-// an encoding's key channel) in pages with reference counts. A session is a list of pages and a length, so a fork shares
-// everything and copies, when either side goes on, no more than one partly filled page. One thread at a time.
+// Text in, logits out, with keys and values kept. An engine owns the pools of one model: keys and values (and
+// positions, and an encoding's key channel) in pages with reference counts. A session is a list of pages and a length,
+// so a fork shares everything and copies, when either side goes on, no more than one partly filled page. One thread at
+// a time.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -27,8 +28,9 @@ class Session {
   ~Session();
 
   int64_t length() const { return length_; }  // tokens so far
-  // Appends tokens (at least one) and returns the logits [V] behind the last one. `total`: tokens of the whole prompt when more
-  // of it follows, of the whole request for an encoding that plans it; 0: these are its end, or it was said before. Error, with nothing changed, when there is no room or no such position.
+  // Appends tokens (at least one) and returns the logits [V] behind the last one. `total`: tokens of the whole prompt
+  // when more of it follows, of the whole request for an encoding that plans it; 0: these are its end, or it was said
+  // before. Error, with nothing changed, when there is no room or no such position.
   Tensor prefill(std::span<const int64_t> tokens, int64_t total = 0);
   Tensor decode(int64_t token);  // prefill of one
   Session fork() const;          // the same text; both go on independently
@@ -46,16 +48,16 @@ class Session {
 
 class Engine {
  public:
-  // The model must outlive the engine. Memory is taken now and touched as pages are used. Error that names the bytes when the
-  // machine has not got them; Error for an encoding whose past cannot be kept (Traits::grows).
+  // The model must outlive the engine. Memory is taken now and touched as pages are used. Error that names the bytes
+  // when the machine has not got them; Error for an encoding whose past cannot be kept (Traits::grows).
   Engine(const Model& model, const EngineOptions& options);
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
   Session session() { return Session(this); }  // an empty text
-  // Appends one token to each of several sessions in one pass: [B, V] logits, in their order. A session's logits do not depend
-  // on the others, but for the last bits (1e-6) where a matrix product rounds rows differently together than alone.
-  // Error, with nothing changed, for a session twice or of another engine, or when there is no room for all.
+  // Appends one token to each of several sessions in one pass: [B, V] logits, in their order. A session's logits do not
+  // depend on the others, but for the last bits (1e-6) where a matrix product rounds rows differently together than
+  // alone. Error, with nothing changed, for a session twice or of another engine, or when there is no room for all.
   Tensor decode(const std::vector<Session*>& sessions, const std::vector<int64_t>& tokens);
 
   // Tokens that one of several sessions takes in a pass, and what is asked of the rows behind them.
@@ -70,7 +72,8 @@ class Engine {
     Tensor logits;       // [V] or undefined
     TokenScores scores;  // of the targets, or undefined
   };
-  // Prompts, parts of prompts and single tokens of several sessions in one pass, without padding; otherwise as decode().
+  // Prompts, parts of prompts and single tokens of several sessions in one pass, without padding; otherwise as
+  // decode().
   std::vector<Outcome> advance(std::vector<Piece> pieces);
 
   const Model& model() const { return model_; }

@@ -1,5 +1,5 @@
-// What lm-evaluation-harness asks of a model, in its three kinds, of texts; answered several at a time at constant memory: no
-// tensor has a row for every token and every id.
+// What lm-evaluation-harness asks of a model, in its three kinds, of texts; answered several at a time at constant
+// memory: no tensor has a row for every token and every id.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -14,13 +14,13 @@
 
 namespace longhaul {
 
-// ln p(continuation | context), and whether it is what greedy decoding would say. Spaces at the end of the context belong to the
-// continuation, as in the harness; an empty context is the beginning of a text.
+// ln p(continuation | context), and whether it is what greedy decoding would say. Spaces at the end of the context
+// belong to the continuation, as in the harness; an empty context is the beginning of a text.
 struct LoglikelihoodRequest {
   std::string context, continuation;
 };
-// ln p of a whole text, in windows of at most `window` tokens (0: one): each predicts the tokens behind the window before it,
-// the first one from the beginning of a text, the last one with as much before them as a window has.
+// ln p of a whole text, in windows of at most `window` tokens (0: one): each predicts the tokens behind the window
+// before it, the first one from the beginning of a text, the last one with as much before them as a window has.
 struct RollingRequest {
   std::string text;
   int64_t window = 0;
@@ -45,8 +45,8 @@ struct TextAnswer {
 class Requests {
  public:
   using OnAnswer = std::function<void(const TextAnswer&)>;
-  // `ends`: ids that end a text, beside the tokenizer's own end. Error when the model lacks ids of the tokenizer. Both must
-  // live longer.
+  // `ends`: ids that end a text, beside the tokenizer's own end. Error when the model lacks ids of the tokenizer. Both
+  // must live longer.
   Requests(Engine& engine, const Tokenizer& tokenizer, const SchedulerOptions& options, std::vector<int64_t> ends);
   // Error, and nothing is queued, for an empty text, a text that the engine has no room for, or flags that cannot be.
   void add(const TextRequest& request, const OnAnswer& on_answer);
@@ -71,7 +71,8 @@ std::pair<std::vector<int64_t>, std::vector<int64_t>> encode_pair(const Tokenize
                                                                   const std::string& context,
                                                                   const std::string& continuation);
 
-// A window scores tokens [begin, end) of a text behind those from `first` on; first = -1: behind the beginning of a text.
+// A window scores tokens [begin, end) of a text behind those from `first` on; first = -1: behind the beginning of a
+// text.
 struct RollingWindow {
   int64_t first, begin, end;
 };

@@ -1,5 +1,5 @@
-// From logits to the next token. Biases, then penalties, then as Hugging Face's generate() does, in its order: temperature,
-// top-k, top-p, min-p; what is left is renormalised after each.
+// From logits to the next token. Biases, then penalties, then as Hugging Face's generate() does, in its order:
+// temperature, top-k, top-p, min-p; what is left is renormalised after each.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -19,8 +19,8 @@ struct SamplerOptions {
   double repetition_penalty = 1;  // positive logits of tokens of the text are divided by it, negative ones multiplied;
                                   // 0.001 to 1000
   // OpenAI's two, of tokens that were drawn (the prompt's are not): -2 to 2, taken from their logits.
-  double presence_penalty = 0;     // once
-  double frequency_penalty = 0;    // for every time
+  double presence_penalty = 0;       // once
+  double frequency_penalty = 0;      // for every time
   std::map<int64_t, double> bias{};  // added to the logits of these tokens, before all else
 
   // Error that names the flag for the first that cannot be. `vocab`: ids of the tokenizer, where it is known.
@@ -32,13 +32,14 @@ struct Choice {
   double probability;
 };
 
-// One text's sampler. Its draws depend on (seed, index) and on how many were made: sample `index` of a prompt is the same
-// in any order and in any batch.
+// One text's sampler. Its draws depend on (seed, index) and on how many were made: sample `index` of a prompt is the
+// same in any order and in any batch.
 class Sampler {
  public:
   Sampler(const SamplerOptions& options, uint64_t seed, uint64_t index);
   void see(int64_t token);  // is in the prompt: for the repetition penalty. next() notes what it draws
-  // The tokens that may come next, by id, with their probabilities. logits [V]. Error when they hold a NaN or no finite number.
+  // The tokens that may come next, by id, with their probabilities. logits [V]. Error when they hold a NaN or no finite
+  // number.
   std::vector<Choice> choices(const Tensor& logits) const;
   int64_t next(const Tensor& logits);
 

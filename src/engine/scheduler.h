@@ -1,7 +1,7 @@
-// Many texts through one engine, several at a time (continuous batching: Yu et al., Orca, OSDI 2022). A pass holds the next
-// token of every text that is being continued and parts of the prompts that are being read, end to end, without padding; texts
-// enter and leave between passes. What comes of a text does not depend on the others (but as Engine::decode says), nor on the
-// options.
+// Many texts through one engine, several at a time (continuous batching: Yu et al., Orca, OSDI 2022). A pass holds the
+// next token of every text that is being continued and parts of the prompts that are being read, end to end, without
+// padding; texts enter and leave between passes. What comes of a text does not depend on the others (but as
+// Engine::decode says), nor on the options.
 #pragma once
 #include <cstdint>
 #include <deque>
@@ -44,9 +44,9 @@ class Scheduler {
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
-  // Queued in this order, but that texts with one context enter one behind the other: what they share is read once. (Not under
-  // an encoding that moves with the length: its keys belong to a text of one length.) Callbacks may add more. Error for a
-  // text that the engine has no room for, no positions or no such tokens.
+  // Queued in this order, but that texts with one context enter one behind the other: what they share is read once.
+  // (Not under an encoding that moves with the length: its keys belong to a text of one length.) Callbacks may add
+  // more. Error for a text that the engine has no room for, no positions or no such tokens.
   void add(ScoreTokens request);
   void add(ContinueTokens request);
   // One pass; false, and nothing is done, when nothing is left to do.

@@ -28,7 +28,8 @@ struct TensorView {
 
 class SafetensorsFile {
  public:
-  // Error "<path>: ..." for a truncated file, a lying header, overlapping or out-of-range offsets, bad dtypes or shapes.
+  // Error "<path>: ..." for a truncated file, a lying header, overlapping or out-of-range offsets, bad dtypes or
+  // shapes.
   static SafetensorsFile open(const std::string& path);
   static SafetensorsFile parse(std::span<const std::byte> bytes,
                                const std::string& where);  // no file behind it: for fuzzing
@@ -58,8 +59,8 @@ struct TensorHeader {
   DType dtype;
   std::vector<int64_t> shape;
 };
-// Atomic; tensors in the order given, data aligned to 64 bytes by padding the header. `write_bytes` is asked for the bytes of
-// each tensor when it is its turn: no more than one needs to be in memory.
+// Atomic; tensors in the order given, data aligned to 64 bytes by padding the header. `write_bytes` is asked for the
+// bytes of each tensor when it is its turn: no more than one needs to be in memory.
 void write_safetensors(const std::string& path, const std::vector<TensorHeader>& tensors,
                        const std::function<void(size_t i, const WriteFn& write)>& write_bytes,
                        const std::map<std::string, std::string>& metadata = {});

@@ -43,8 +43,8 @@ Registry<HubFamily>& HubFamilies();
 struct LoadOptions {
   at::ScalarType dtype = at::kFloat;  // what the weights are converted to
   ComputeType compute = ComputeType::f32;
-  // Changes of config.json: "rope_scaling.factor=8", "sliding_window=null"; the value is JSON, else a string; "key=" takes the
-  // key away.
+  // Changes of config.json: "rope_scaling.factor=8", "sliding_window=null"; the value is JSON, else a string; "key="
+  // takes the key away.
   std::vector<std::string> overrides;
   std::string method = "none";  // length methods in force: "yarn:factor=4", "self-extend:group=8,window=512+log-n"
   bool weights = true;          // false: tensors are checked, not read, and parameters are whatever memory holds
@@ -54,8 +54,8 @@ struct LoadOptions {
 bool is_known_model(const Json& config);
 
 // A model directory: config.json and weights, of `longhaul train` (docs/run-directory.md) or in the Hugging Face layout
-// (docs/checkpoints.md); or the id of a model in the local hub cache. Tensors missing, unknown or misshapen are one Error that
-// lists them all.
+// (docs/checkpoints.md); or the id of a model in the local hub cache. Tensors missing, unknown or misshapen are one
+// Error that lists them all.
 std::unique_ptr<Model> load_model(const std::string& folder, const LoadOptions& options);
 std::unique_ptr<Model> load_model(const std::string& folder, at::ScalarType dtype = at::kFloat,
                                   ComputeType compute = ComputeType::f32);

@@ -7,9 +7,9 @@
 
 namespace longhaul {
 
-// Fills every parameter, each tensor converted as it is copied and its file's pages given back: memory stays at that of the
-// model. Tensors missing, unknown or misshapen are one Error that lists them all. What a checkpoint may hold beside weights
-// (causal masks, tables of frequencies, a head that is tied) is left alone, and logged.
+// Fills every parameter, each tensor converted as it is copied and its file's pages given back: memory stays at that of
+// the model. Tensors missing, unknown or misshapen are one Error that lists them all. What a checkpoint may hold beside
+// weights (causal masks, tables of frequencies, a head that is tied) is left alone, and logged.
 void read_weights(const Model& model, const TensorFiles& files);
 // The same Error, and nothing is read.
 void check_weights(const Model& model, const TensorFiles& files);

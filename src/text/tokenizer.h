@@ -43,8 +43,8 @@ class Tokenizer {
   std::string decode(const std::vector<int64_t>& ids) const { return decode_all(ids, false); }
   // The same, with special tokens written out.
   std::string decode_with_special(const std::vector<int64_t>& ids) const { return decode_all(ids, true); }
-  // A token as the vocabulary has it ("▁the", "<0x0A>", "</s>"); of tokens that are bytes, the bytes. Error on an id outside
-  // the vocabulary.
+  // A token as the vocabulary has it ("▁the", "<0x0A>", "</s>"); of tokens that are bytes, the bytes. Error on an id
+  // outside the vocabulary.
   virtual std::string piece(int64_t id) const { return decode_with_special({id}); }
   // The first place at or behind `from` where `text` may be cut so that both parts, encoded one after the other, give
   // the ids of the whole; text.size() when there is none.

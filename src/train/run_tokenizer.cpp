@@ -20,11 +20,11 @@ void check_run_tokenizer(const std::string& folder, const std::string& data, con
   const std::string path = path_join(folder, "train.json");
   if (!exists(path)) {
     // Of a model from elsewhere: tokenizers that differ in special tokens alone make the same ids of plain text.
-    const bool other = !tokenizer_hash.empty() && !tokenizer_files(folder).empty() &&
-                       make_tokenizer(folder)->hash() != tokenizer_hash;
+    const bool other =
+        !tokenizer_hash.empty() && !tokenizer_files(folder).empty() && make_tokenizer(folder)->hash() != tokenizer_hash;
     if (other)
-      log_warning(folder, ": ", data, " was packed with another tokenizer: figures mean something only if both make the ",
-                  "same ids");
+      log_warning(folder, ": ", data,
+                  " was packed with another tokenizer: figures mean something only if both make the ", "same ids");
     return;
   }
   const std::string hash = read_json(path).value("tokenizer_hash", "");

@@ -1,5 +1,5 @@
-// Runs every command of the pages: each ```sh block of README.md, CONTRIBUTING.md and docs/**/*.md, page after page, in one
-// folder that looks like a fresh clone. Sizes come from tests/e2e/sizes.sh (CONTRIBUTING.md, "Pages").
+// Runs every command of the pages: each ```sh block of README.md, CONTRIBUTING.md and docs/**/*.md, page after page, in
+// one folder that looks like a fresh clone. Sizes come from tests/e2e/sizes.sh (CONTRIBUTING.md, "Pages").
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
@@ -62,7 +62,8 @@ std::vector<fs::path> pages() {
   return all;
 }
 
-// The checkpoint that the pages speak of with a tokenizer, a chat template, and logits of a reference for it: ours here, what is run is the command.
+// The checkpoint that the pages speak of with a tokenizer, a chat template, and logits of a reference for it: ours
+// here, what is run is the command.
 void make_checkpoint(const std::string& folder) {
   at::NoGradGuard off;
   ToyCheckpoint toy = toy_checkpoint("llama", 512);

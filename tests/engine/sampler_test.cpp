@@ -109,7 +109,8 @@ TEST(Sampler, ABiasIsAddedBeforeAllElse) {
 TEST(Sampler, OrderIsThatOfHuggingFace) {
   // Temperature 2 takes the square root of {.64, .16, .16, .04}: {.8, .4, .4, .2} / 1.8.
   const Tensor logits = log_of({0.64, 0.16, 0.16, 0.04});
-  // Of the three that top-k leaves, the first holds exactly half; top-p 0.6 then takes one more, the higher id of equals.
+  // Of the three that top-k leaves, the first holds exactly half; top-p 0.6 then takes one more, the higher id of
+  // equals.
   expect_near(distribution({.temperature = 2, .top_k = 2, .top_p = 0.6}, logits), {{0, 2. / 3}, {2, 1. / 3}});
   // Without top-k the first holds .8 / 1.8, and two more are needed for 0.7.
   expect_near(distribution({.temperature = 2, .top_p = 0.7}, logits), {{0, 0.5}, {1, 0.25}, {2, 0.25}});

@@ -1,5 +1,5 @@
-// More than a hundred folders that are broken in as many ways: each is one line that says what was wanted and what was found,
-// and exit code 2, whatever was wrong.
+// More than a hundred folders that are broken in as many ways: each is one line that says what was wanted and what was
+// found, and exit code 2, whatever was wrong.
 #include <gtest/gtest.h>
 
 #include <ATen/core/grad_mode.h>
@@ -321,8 +321,8 @@ TEST(HostileConfigs, AreErrorsOrModels) {
   EXPECT_GT(run, 500);
 }
 
-// Programs for Python's pickle machine: system("true"), eval("1"), a list that holds itself, marks without end, a text of 2 GB
-// that is not there, a number of a memo that is not there, a state dict of None.
+// Programs for Python's pickle machine: system("true"), eval("1"), a list that holds itself, marks without end, a text
+// of 2 GB that is not there, a number of a memo that is not there, a state dict of None.
 std::vector<std::string> hostile_pickles() {
   using namespace std::string_literals;
   return {"cos\nsystem\n(S'true'\ntR."s,
