@@ -2,7 +2,7 @@
 # Speed and memory, 1 and 2 threads, beside what people would use instead. Writes docs/results/bench-<machine>.jsonl and .md and
 # ends with 1 when a promised ratio is missed. About 25 minutes on 2 quiet cores (and, once, the demo for trained models).
 #
-#   tools/bench.sh [attention|layers|ce|train|encodings|tokenize ...]   only these parts: their rows are replaced, others' stay
+#   tools/bench.sh [attention|layers|ce|train|encodings|tokenize|prefill|decode ...]   only these parts: their rows are replaced, others' stay
 #
 #   LH_PEERS_PYTHON   a Python with the packages of bench/peers/requirements.txt (bench/peers/.venv, made when missing)
 #   LH_BENCH_ROUNDS   how often each part is measured (1); every cell keeps its fastest row: for a machine that others use too
@@ -13,7 +13,7 @@ python=${LH_PEERS_PYTHON:-bench/peers/.venv/bin/python3}
 text_data=${LH_TEXT_DATA:-../shared/data}
 longhaul=build/release/bin/longhaul
 threads=1,2
-parts=(attention layers ce train encodings tokenize)
+parts=(attention layers ce train encodings tokenize prefill decode)
 wanted=("${@:-${parts[@]}}")
 for part in "${wanted[@]}"; do
   [[ " ${parts[*]} " == *" $part "* ]] || { echo "tools/bench.sh: wanted some of ${parts[*]}, found $part" >&2; exit 2; }
@@ -57,6 +57,25 @@ part_tokenize() {
   for _ in {1..8}; do cat "$text_data"/texts/*.txt; done > "$text"  # long enough for the clock; nobody here remembers words
   ours tokenize --tokenizer "$tokenizer" --text "$text" --repeats 10
   "$python" bench/peers/tokenise.py --tokenizer "$tokenizer" --text "$text" --threads ${threads//,/ } --repeats 10 --only tiktoken
+}
+# Random checkpoints for every engine, 2.6 GB, made once.
+models=runs/bench/models
+make_models() {
+  "$python" -c 'import transformers' 2> /dev/null || "$python" -m pip install --quiet --disable-pip-version-check -r bench/peers/engines.txt >&2
+  "$python" bench/peers/make_models.py --dir "$models" >&2
+}
+part_prefill() {
+  make_models
+  local model
+  for model in gpt2-124m llama-160m; do ours prefill "$models/$model" --lengths 512,2k,8k --budget 60; done
+  for model in gpt2-124m llama-160m; do ours prefill "$models/$model" --lengths 512 --weight-dtype bf16,int8 --budget 20; done
+  "$python" bench/peers/prefill.py --dir "$models" --threads ${threads//,/ }
+}
+part_decode() {
+  make_models
+  local model
+  for model in gpt2-124m llama-160m; do ours decode "$models/$model" --prompts 512,8k --weight-dtype f32,bf16,int8; done
+  "$python" bench/peers/decode.py --dir "$models" --threads ${threads//,/ }
 }
 
 tools/build.sh release longhaul_program

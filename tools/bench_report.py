@@ -149,6 +149,49 @@ def tokenize(rows, threads):
                    0.9 * threads, None)
 
 
+ENGINES = ("hf", "ctranslate2", "llama.cpp")
+
+
+def inference(rows, bench, threads, model, test, peer="longhaul", weights="f32"):
+    keys = {"weights": weights} if peer == "longhaul" else {"dtype": "float32"}
+    return rows.find(bench=bench, threads=threads, model=model, test=test, peer=peer, **keys)
+
+
+def fastest_engine(rows, *cell):
+    """The best speed of another engine in any of its variants; those that do not run are rows that say why."""
+    speeds = [speed(row) for row in rows.all if row["peer"] in ENGINES and "error" not in row and row["shape"]["dtype"] == "float32"
+              and (row["bench"], row["threads"], row["shape"]["model"], row["shape"]["test"]) == cell]
+    if not speeds:
+        raise Missing(f"no row of another engine for {cell}")
+    return max(speeds)
+
+
+def prefill(rows, threads):
+    for model in ("gpt2-124m", "llama-160m"):
+        for length in (512, 2048, 8192):
+            cell = ("prefill", threads, model, f"pp{length}")
+            name = f"prefill {model}, {length} tokens"
+            yield f"{name}: against the fastest other engine", lambda c=cell: speed(inference(rows, *c)) / fastest_engine(rows, *c), 1.1, None
+            yield (f"{name}: % of the matrix products' rate", lambda c=cell: inference(rows, *c)["percent_of_bound"],
+                   85 if length <= 2048 else None, None)
+            yield f"{name}: memory against weights and cache", lambda c=cell: inference(rows, *c)["memory_ratio"], None, 1.15
+            yield f"{name}: ms of a fork", lambda c=cell: inference(rows, *c)["fork_ms"], None, 10
+
+
+def decode(rows, threads):
+    for model in ("gpt2-124m", "llama-160m"):
+        for prompt in (512, 8192):
+            cell = ("decode", threads, model, f"tg128@{prompt}")
+            name = f"decode {model}, behind {prompt} tokens"
+            yield f"{name}: % of the memory's read rate", lambda c=cell: inference(rows, *c)["percent_of_bound"], 90, None
+            yield f"{name}: against the fastest other engine", lambda c=cell: speed(inference(rows, *c)) / fastest_engine(rows, *c), None, None
+            for weights, least in (("bf16", 1.7), ("int8", 2.5)):
+                yield (f"{name}: {weights} weights against f32",
+                       lambda c=cell, w=weights: speed(inference(rows, *c, weights=w)) / speed(inference(rows, *c)),
+                       least if prompt == 512 else None, None)
+            yield f"{name}: memory against weights and cache", lambda c=cell: inference(rows, *c)["memory_ratio"], None, 1.15
+
+
 def loss(rows, threads):
     def row(peer):
         return rows.find(bench="ce", peer=peer, threads=threads, T=4096, V=50304)
@@ -156,7 +199,8 @@ def loss(rows, threads):
     yield "head and cross entropy, T=4096: MB above inputs and gradients", lambda: row("longhaul")["extra_mb"], None, 300
 
 
-PARTS = {"attention": (attention, trained), "ce": (loss,), "train": (train,), "encodings": (encodings,), "tokenize": (tokenize,)}
+PARTS = {"attention": (attention, trained), "ce": (loss,), "train": (train,), "encodings": (encodings,), "tokenize": (tokenize,),
+         "prefill": (prefill,), "decode": (decode,)}
 
 
 def unmeasured(rows):

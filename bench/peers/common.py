@@ -128,3 +128,32 @@ class PeakWatch:
 
     def above_start(self):
         return max(0, self.status("VmHWM") - self.start)
+
+
+# ---- the checkpoints that make_models.py writes -----------------------------------------------------------------------
+
+SHAPES = {
+    "gpt2-124m": dict(kind="gpt2", layers=12, width=768, heads=12, kv=12, ff=3072, vocab=50257),
+    "llama-160m": dict(kind="llama", layers=12, width=768, heads=12, kv=4, ff=2048, vocab=32000),
+}
+
+
+def matrix_numbers(shape):
+    """Numbers of one layer's matrices."""
+    s = SHAPES[shape]
+    c, hd = s["width"], s["width"] // s["heads"]
+    return 2 * c * c + 2 * c * s["kv"] * hd + (2 if s["kind"] == "gpt2" else 3) * c * s["ff"]
+
+
+def forward_flops(shape, tokens, head_rows=1):
+    """Multiply-adds x2 of one forward pass over `tokens`: matrices, causal attention (half the square), head."""
+    s = SHAPES[shape]
+    c, n = s["width"], s["layers"]
+    return n * (2 * matrix_numbers(shape) * tokens + 2 * 2 * c * tokens * (tokens + 1) // 2) + 2 * c * s["vocab"] * head_rows
+
+
+def numbers_read(shape, length):
+    """Numbers that a token reads behind `length` others: matrices, head, keys and values (counted at the weights' width)."""
+    s = SHAPES[shape]
+    hd = s["width"] // s["heads"]
+    return s["layers"] * (matrix_numbers(shape) + 2 * s["kv"] * hd * length) + s["width"] * s["vocab"]

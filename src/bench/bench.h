@@ -22,7 +22,8 @@ struct Bench {
   std::string bound;  // "gemm": percent_of_bound of GFLOP/s; "memory": of GB/s; "": none, or it is one itself
   std::function<BenchCells(CLI::App&)> options;  // adds its flags, returns what lists the cells once they are parsed
   std::function<Json(const Json& cell)>
-      measure;  // runs one cell: the row's keys beside the cell's own (Measurement::json)
+      measure;                  // runs one cell: the row's keys beside the cell's own (Measurement::json)
+  std::string bound_kind = "";  // the bound's rows whose shape has this `kind` alone ("read"); "": all of them
 };
 Registry<Bench>& Benches();
 
@@ -34,6 +35,8 @@ struct Measurement {
   int64_t extra_bytes = -1;     // peak memory above what the bench says was there before; -1: not stated
   Json json(int64_t threads) const;
 };
+
+double cpu_seconds();  // processor time of this process so far, all threads
 
 // Calls `work` once to warm up and `repeats` times measured, each when its turn has come (bench/turns.h: only a bench cell may
 // call this); stops early, with one repeat at least, when `budget` seconds are spent.

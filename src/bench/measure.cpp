@@ -14,14 +14,14 @@
 
 namespace longhaul {
 
-namespace {
-
 double cpu_seconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec); };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
+
+namespace {
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());

@@ -36,11 +36,14 @@ void add_ratios(Json& row, const std::vector<Json>& earlier) {
 
 // The best rate of the limit's rows with as many threads.
 void add_percent_of_bound(Json& row, const std::vector<Json>& earlier) {
-  const std::string& bound = Benches().find(row["bench"].get<std::string>()).make.bound;
+  const Bench& bench = Benches().find(row["bench"].get<std::string>()).make;
+  const std::string& bound = bench.bound;
   std::string key = str(bound == "memory" ? "gbyte" : "gflop", "_per_", row["threads"] == 1 ? "cpu_s" : "s");
   double best = 0;
   for (const Json& other : earlier) {
-    if (other["bench"] == bound && other["threads"] == row["threads"]) best = std::max(best, other.value(key, 0.0));
+    const bool kind = bench.bound_kind.empty() || other["shape"].value("kind", "") == bench.bound_kind;
+    if (kind && other["bench"] == bound && other["threads"] == row["threads"])
+      best = std::max(best, other.value(key, 0.0));
   }
   if (best > 0 && row.contains(key)) {
     row["bound"] = bound;

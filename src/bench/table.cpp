@@ -21,6 +21,11 @@ std::string shape_text(const Json& row) {
   for (const auto& [key, value] : shape.items()) {
     parts.push_back(str(key, "=", value.is_string() ? value.get<std::string>() : value.dump()));
   }
+  if (row.contains("parameters") && shape.contains("test")) {
+    char text[32];
+    std::snprintf(text, sizeof text, "(%.1fM)", 1e-6 * row["parameters"].get<double>());
+    parts.push_back(text);
+  }
   return join(parts, " ");
 }
 

@@ -16,7 +16,7 @@ namespace longhaul {
 namespace {
 
 struct ChatFlags {
-  std::string model, style, system, tokenizer, context, max_tokens = "512", chunk = "512";
+  std::string model, weight_dtype, style, system, tokenizer, context, max_tokens = "512", chunk = "512";
   GenerateOptions generate;
   bool no_cache = false;
   std::vector<std::string> overrides;
@@ -120,10 +120,7 @@ ChatOptions options_of(const ChatFlags& flags, const Model& model, const Tokeniz
 int run(const ChatFlags& flags) {
   const std::string folder = model_folder(flags.model);
   const ChatStyle style = chat_style(folder, flags.style);
-  const std::string& dtype = common_flags().dtype;
-  LoadOptions load;
-  load.dtype = parameter_dtype(dtype);
-  load.compute = compute_type(dtype);
+  LoadOptions load = inference_options(common_flags().dtype, flags.weight_dtype);
   load.overrides = flags.overrides;
   load.method = flags.method;
   const auto model = load_model(flags.model, load);
@@ -151,6 +148,7 @@ std::function<int()> set_up(CLI::App& app) {
   add_dtype_flag(app);
   add_seed_flag(app);
   add_dry_run_flag(app);
+  add_weight_dtype(app, flags->weight_dtype);
   app.add_option("--template", flags->style,
                  "a format (`longhaul list chat-formats`), or the file of a Jinja template");
   app.add_option("--system", flags->system, "system text");

@@ -48,6 +48,13 @@ inline void add_method(CLI::App& app, std::string& method) {
   app.add_option("--method", method, kMethodHelp)->capture_default_str();
 }
 
+// --weight-dtype, of the commands that run a model: for inference_options().
+inline void add_weight_dtype(CLI::App& app, std::string& dtype) {
+  app.add_option("--weight-dtype", dtype,
+                 "what the model's matrices are kept in: f32, bf16 or int8 (default: as --dtype); sums are f32")
+      ->check(CLI::IsMember({"f32", "bf16", "int8"}));
+}
+
 // The command line as it was given, for result files.
 const std::string& command_line();
 

@@ -23,7 +23,7 @@ namespace {
 constexpr int64_t kMostTokens = int64_t{1} << 32, kMostSamples = 1 << 20;  // products of sizes stay far below 2^63
 
 struct GenerateFlags {
-  std::string model, prompt, prompt_file, tokenizer, max_tokens = "256", chunk = "512";
+  std::string model, weight_dtype, prompt, prompt_file, tokenizer, max_tokens = "256", chunk = "512";
   GenerateOptions options;
   bool no_cache = false;
   std::vector<std::string> overrides;
@@ -116,6 +116,8 @@ Figures figures_of(const GeneratedTokens& tokens, int64_t prompt, int64_t cache_
 void print_json(const GenerateFlags& flags, const Figures& figures) {
   const Json json = {{"kind", "figures"},
                      {"model", flags.model},
+                     {"dtype", common_flags().dtype},
+                     {"weight_dtype", flags.weight_dtype.empty() ? common_flags().dtype : flags.weight_dtype},
                      {"seed", flags.options.seed},
                      {"prompt_tokens", figures.prompt},
                      {"tokens", figures.generated},
@@ -144,10 +146,7 @@ int run(GenerateFlags& flags) {
   options.ends = end_tokens(model_folder(flags.model));
   const int64_t chunk = parse_length(flags.chunk, "--prefill-chunk");
   check(chunk >= 1, "--prefill-chunk: wanted at least 1, got 0");
-  const std::string& dtype = common_flags().dtype;
-  LoadOptions load;
-  load.dtype = parameter_dtype(dtype);
-  load.compute = compute_type(dtype);
+  LoadOptions load = inference_options(common_flags().dtype, flags.weight_dtype);
   load.overrides = flags.overrides;
   load.method = flags.method;
   const auto model = load_model(flags.model, load);
@@ -195,6 +194,7 @@ std::function<int()> set_up(CLI::App& app) {
   add_dtype_flag(app);
   add_seed_flag(app);
   add_dry_run_flag(app);
+  add_weight_dtype(app, flags->weight_dtype);
   auto* prompt = app.add_option("--prompt", flags->prompt, "text to continue (empty: the beginning of a text)");
   app.add_option("--prompt-file", flags->prompt_file, "file that holds it; -: standard input")->excludes(prompt);
   app.add_option("--max-tokens", flags->max_tokens, "tokens of a continuation at most")->capture_default_str();

@@ -19,7 +19,7 @@ namespace longhaul {
 namespace {
 
 struct PplFlags {
-  std::string models, data, lengths, protocol = "block", tokens, chunk, split = "val", journal, tokenizer;
+  std::string models, weight_dtype, data, lengths, protocol = "block", tokens, chunk, split = "val", journal, tokenizer;
   bool merge = false;
   std::vector<std::string> overrides, methods = {"none"};
 };
@@ -48,6 +48,7 @@ std::vector<std::string> methods_of(const PplFlags& flags) {
 std::vector<Subject> subjects_of(const PplFlags& flags, const Dataset& data) {
   ModelSubjectOptions options;
   options.dtype = common_flags().dtype;
+  options.weight_dtype = flags.weight_dtype;
   options.device = common_flags().device;
   options.chunk = flags.chunk.empty() ? 0 : parse_length(flags.chunk, "--chunk");
   options.vocab = data.vocab_size();
@@ -155,6 +156,7 @@ LH_REGISTER(
       add_device_flag(app);
       add_dtype_flag(app);
       add_dry_run_flag(app);
+      add_weight_dtype(app, flags->weight_dtype);
       app.add_option("--data", flags->data, "packed data set, or a folder of bare .npy or .bin shards")->required();
       app.add_option("--tokenizer", flags->tokenizer, "of bare shards, which do not say it; bits per byte need it");
       app.add_option("--lengths", flags->lengths, "window lengths in tokens: 512,1k,2k")->required();

@@ -16,7 +16,7 @@ namespace longhaul {
 namespace {
 
 struct VerifyFlags {
-  std::string model, reference;
+  std::string model, reference, weight_dtype;
   double tolerance = 1e-5;
   int64_t parts = 8;
   std::vector<std::string> overrides;
@@ -78,10 +78,7 @@ void print(const Json& rows) {
 
 int run(const VerifyFlags& flags) {
   at::NoGradGuard off;
-  const std::string& dtype = common_flags().dtype;
-  LoadOptions load;
-  load.dtype = parameter_dtype(dtype);
-  load.compute = compute_type(dtype);
+  LoadOptions load = inference_options(common_flags().dtype, flags.weight_dtype);
   load.overrides = flags.overrides;
   load.method = flags.method;
   const SafetensorsFile file = SafetensorsFile::open(flags.reference);
@@ -97,8 +94,13 @@ int run(const VerifyFlags& flags) {
   check(!rows.empty(), flags.reference, ": wanted NAME.ids and NAME.logits, found none");
   const bool good = worst <= flags.tolerance;
   if (common_flags().json) {
-    const Json all = {
-        {"model", flags.model}, {"tolerance", flags.tolerance}, {"error", worst}, {"agrees", good}, {"rows", rows}};
+    const Json all = {{"model", flags.model},
+                      {"dtype", common_flags().dtype},
+                      {"weight_dtype", flags.weight_dtype.empty() ? common_flags().dtype : flags.weight_dtype},
+                      {"tolerance", flags.tolerance},
+                      {"error", worst},
+                      {"agrees", good},
+                      {"rows", rows}};
     std::printf("%s\n", json_text(all, "verify", 2).c_str());
   } else {
     print(rows);
@@ -121,6 +123,7 @@ std::function<int()> set_up(CLI::App& app) {
       ->capture_default_str();
   add_overrides(app, flags->overrides);
   add_method(app, flags->method);
+  add_weight_dtype(app, flags->weight_dtype);
   return [flags] { return run(*flags); };
 }
 

@@ -128,11 +128,11 @@ Subject model_subject(const std::string& name, const ModelSubjectOptions& option
   subject.run = run_facts(folder, read_python_json(config));
   subject.method = canonical_method(options.method);
   subject.settings = {{"dtype", options.dtype}, {"device", options.device}};
+  const std::string weights = options.weight_dtype.empty() ? options.dtype : options.weight_dtype;
+  if (weights != options.dtype || weights == "bf16") subject.settings["weight_dtype"] = weights;
   subject.journal = options.journal.empty() ? path_join(folder, "eval") : options.journal;
   subject.load = [folder, options]() -> std::unique_ptr<Responder> {
-    LoadOptions load;
-    load.dtype = parameter_dtype(options.dtype);
-    load.compute = compute_type(options.dtype);
+    LoadOptions load = inference_options(options.dtype, options.weight_dtype);
     load.overrides = options.overrides;
     load.method = options.method;
     std::unique_ptr<Model> model = load_model(folder, load);

@@ -38,6 +38,7 @@ struct Subject {
 
 struct ModelSubjectOptions {
   std::string dtype = "f32";  // f32, bf16 (products), f64
+  std::string weight_dtype;   // as inference_options(); "": as dtype
   std::string device = "cpu";
   int64_t chunk =
       0;  // tokens a layer takes at a time; 0: 4,096 for longer windows where the encoding is exact in chunks

@@ -28,7 +28,7 @@ class Bloom : public HubModel {
     info_.position = "alibi";
 
     embedding_name_ = "transformer.word_embeddings.weight";
-    embedding_ = add(embedding_name_, {size_or(config, "vocab_size", 250880), width_});
+    embedding_ = add_matrix(embedding_name_, {size_or(config, "vocab_size", 250880), width_});
     embedding_norm_ = layer_norm("transformer.word_embeddings_layernorm", width_, eps_);
     EncodingContext context;
     context.heads = context.kv_heads = heads_;

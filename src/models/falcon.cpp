@@ -62,7 +62,7 @@ class Falcon : public HubModel {
     info_.hidden = hidden_;
 
     embedding_name_ = "transformer.word_embeddings.weight";
-    embedding_ = add(embedding_name_, {size_or(config, "vocab_size", 65024), width_});
+    embedding_ = add_matrix(embedding_name_, {size_or(config, "vocab_size", 65024), width_});
     for (int64_t i = 0; i < info_.layers; ++i) layers_.push_back(make_layer(i));
     set_head(layer_norm("transformer.ln_f", width_, eps_), "lm_head", config.boolean_or("tie_word_embeddings", true));
     const bool alibi = config.boolean_or("alibi", false);

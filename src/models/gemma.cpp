@@ -37,7 +37,8 @@ class Gemma : public HubModel {
     fill_info();
 
     embedding_name_ = "model.embed_tokens.weight";
-    embedding_ = add(embedding_name_, {size_or(config, "vocab_size", generation == 3 ? 262208 : 256000), sizes_.width});
+    embedding_ =
+        add_matrix(embedding_name_, {size_or(config, "vocab_size", generation == 3 ? 262208 : 256000), sizes_.width});
     embedding_scale_ = std::sqrt(static_cast<double>(sizes_.width));
     for (int64_t i = 0; i < info_.layers; ++i) layers_.push_back(make_layer(i));
     set_head(norm("model.norm"), "lm_head", config.boolean_or("tie_word_embeddings", true));

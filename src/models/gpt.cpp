@@ -45,6 +45,7 @@ class Gpt : public Model {
     check(config.vocab > 0 && config.block_size > 0, "gpt: vocabulary and block_size must be > 0, got ", config.vocab,
           " and ", config.block_size);
     embedding_ = parameters_.add("transformer.wte.weight", {config.vocab, config.width}, Init::normal(kDeviation));
+    matrices_.push_back({embedding_});
     parameters_.tie("lm_head.weight", "transformer.wte.weight");
     for (int64_t i = 0; i < config.layers; ++i) layers_.push_back(make_layer(prefix(i)));
     final_norm_ = make_norm("transformer.ln_f");
@@ -93,6 +94,7 @@ class Gpt : public Model {
 
   Linear make_linear(const std::string& name, int64_t out, int64_t in, double deviation) {
     Tensor weight = parameters_.add(name + ".weight", {out, in}, Init::normal(deviation));
+    matrices_.push_back({weight});
     return {weight, parameters_.add(name + ".bias", {out}, Init::zeros())};
   }
 

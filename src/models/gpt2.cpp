@@ -31,7 +31,7 @@ class Gpt2 : public HubModel {
     info_.position = "learned";
 
     embedding_name_ = "transformer.wte.weight";
-    embedding_ = add(embedding_name_, {size_or(config, "vocab_size", 50257), width_});
+    embedding_ = add_matrix(embedding_name_, {size_or(config, "vocab_size", 50257), width_});
     EncodingContext context;
     context.width = width_;
     context.trained_length = info_.trained_length;

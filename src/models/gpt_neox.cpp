@@ -31,7 +31,7 @@ class GptNeoX : public HubModel {
     info_.hidden = hidden_;
 
     embedding_name_ = "gpt_neox.embed_in.weight";
-    embedding_ = add(embedding_name_, {size_or(config, "vocab_size", 50432), width_});
+    embedding_ = add_matrix(embedding_name_, {size_or(config, "vocab_size", 50432), width_});
     for (int64_t i = 0; i < info_.layers; ++i) layers_.push_back(make_layer(i));
     set_head(layer_norm("gpt_neox.final_layer_norm", width_, eps_), "embed_out",
              config.boolean_or("tie_word_embeddings", false));

@@ -30,7 +30,7 @@ class GptJ : public HubModel {
     info_.position = "rope:default";
 
     embedding_name_ = "transformer.wte.weight";
-    embedding_ = add(embedding_name_, {size_or(config, "vocab_size", 50400), width_});
+    embedding_ = add_matrix(embedding_name_, {size_or(config, "vocab_size", 50400), width_});
     for (int64_t i = 0; i < info_.layers; ++i) layers_.push_back(make_layer(i));
     set_head(layer_norm("transformer.ln_f", width_, eps_), "lm_head", config.boolean_or("tie_word_embeddings", false),
              /*bias=*/true);

@@ -71,8 +71,18 @@ std::unique_ptr<Encoding> HubModel::rotary(Rope rope, at::ScalarType dtype) {
   return std::make_unique<RotaryEncoding>(std::move(rope), dtype);
 }
 
+Tensor HubModel::add_matrix(const std::string& name, const std::vector<int64_t>& shape) {
+  matrices_.push_back({add(name, shape)});
+  return matrices_.back().weight;
+}
+
+Linear HubModel::router(const std::string& name, int64_t experts, int64_t in) {
+  matrices_.push_back({add(name + ".weight", {experts, in}), true});
+  return {matrices_.back().weight, {}};
+}
+
 Linear HubModel::linear(const std::string& name, int64_t out, int64_t in, bool bias) {
-  return {add(name + ".weight", {out, in}), bias ? add(name + ".bias", {out}) : Tensor()};
+  return {add_matrix(name + ".weight", {out, in}), bias ? add(name + ".bias", {out}) : Tensor()};
 }
 
 Linear HubModel::conv1d(const std::string& name, int64_t out, int64_t in) {
@@ -126,7 +136,7 @@ Norm HubModel::rms_norm(const std::string& name, int64_t size, double eps, doubl
 
 Tensor HubModel::stack_experts(const std::string& own, const std::vector<std::string>& names,
                                const std::vector<int64_t>& shape, int64_t parts) {
-  Tensor all = add(own, shape);
+  Tensor all = add_matrix(own, shape);
   if (files_->has(own)) return all;  // as newer libraries may save it: one tensor under its own name
   const int64_t rows = shape[1] / parts;
   for (size_t i = 0; i < names.size(); ++i) {
@@ -143,7 +153,7 @@ void HubModel::set_head(const Norm& norm, const std::string& name, bool tied, bo
     tied = true;
   }
   if (tied) parameters_.tie(weight, embedding_name_);
-  const Tensor rows = tied ? embedding_ : add(weight, embedding_.sizes().vec());
+  const Tensor rows = tied ? embedding_ : add_matrix(weight, embedding_.sizes().vec());
   head_ = {norm, {rows, bias ? add(name + ".bias", {embedding_.size(0)}) : Tensor(), 1, 0}};
 }
 

@@ -39,6 +39,8 @@ class HubModel : public Model {
   // Parameters, by the names of the stored tensors that they are. A Linear is weight `name`.weight [out, in] and, with
   // `bias`, `name`.bias [out].
   Tensor add(const std::string& name, const std::vector<int64_t>& shape, bool trainable = true);
+  Tensor add_matrix(const std::string& name, const std::vector<int64_t>& shape);  // one of matrices()
+  Linear router(const std::string& name, int64_t experts, int64_t in);            // an exact one, without bias
   Linear linear(const std::string& name, int64_t out, int64_t in, bool bias = false);
   Linear conv1d(const std::string& name, int64_t out, int64_t in);  // with bias; stored [in, out] (GPT-2)
   struct Rows {
@@ -63,7 +65,7 @@ class HubModel : public Model {
   std::unique_ptr<Encoding> rotary(Rope rope, at::ScalarType dtype);
 
   const ComputeType compute_;
-  Tensor embedding_;  // [V, C]; the family adds it
+  Tensor embedding_;  // [V, C], a matrix; the family adds it
   std::string embedding_name_;
   double embedding_scale_ = 1;
   std::unique_ptr<Encoding> encoding_;

@@ -13,7 +13,7 @@ class LlamaModel : public HubModel {
  public:
   LlamaModel(HubSource& source, const LlamaShape& shape) : HubModel(source), shape_(shape) {
     embedding_name_ = "model.embed_tokens.weight";
-    embedding_ = add(embedding_name_, {shape.vocab, shape.sizes.width});
+    embedding_ = add_matrix(embedding_name_, {shape.vocab, shape.sizes.width});
     for (int64_t i = 0; i < shape.layers; ++i) layers_.push_back(make_layer(i));
     set_head(rms_norm("model.norm", shape.sizes.width, shape.eps), "lm_head", shape.tied);
     encoding_ = rotary(shape.rope, source.dtype);
@@ -89,7 +89,7 @@ class LlamaModel : public HubModel {
       both.push_back(expert + names.up + ".weight");
       down.push_back(expert + names.down + ".weight");
     }
-    return {linear(p + names.router, shape_.experts, width),
+    return {router(p + names.router, shape_.experts, width),
             stack_experts(p + "mlp.experts.gate_up_proj", both, {shape_.experts, 2 * hidden, width}, 2),
             stack_experts(p + "mlp.experts.down_proj", down, {shape_.experts, width, hidden}),
             shape_.chosen,

@@ -100,6 +100,23 @@ at::ScalarType parameter_dtype(const std::string& dtype) {
 
 ComputeType compute_type(const std::string& dtype) { return dtype == "bf16" ? ComputeType::bf16 : ComputeType::f32; }
 
+LoadOptions inference_options(const std::string& dtype, const std::string& weight_dtype) {
+  LoadOptions options;
+  options.dtype = parameter_dtype(dtype);
+  options.compute = compute_type(dtype);
+  if (dtype == "f64") {
+    check(weight_dtype.empty(), "--weight-dtype ", weight_dtype, ": --dtype f64 takes weights as f64 only");
+    return options;
+  }
+  const std::string name = weight_dtype.empty() ? dtype : weight_dtype;
+  for (WeightType type : {WeightType::f32, WeightType::bf16, WeightType::int8})
+    if (name == name_of(type)) options.packed = type;
+  check(options.packed.has_value(), "--weight-dtype: wanted f32, bf16 or int8, found '", name, "'");
+  check(dtype != "bf16" || options.packed != WeightType::f32,
+        "--weight-dtype f32: --dtype bf16 multiplies weights of bf16 or int8");
+  return options;
+}
+
 std::unique_ptr<Model> create_model(const std::string& arch, const ModelOptions& options) {
   Spec spec = Spec::parse(with_size_key(arch));
   auto model = ModelFamilies().find(spec.name()).make.create(spec, options);
@@ -115,7 +132,7 @@ std::unique_ptr<Model> load_model(const std::string& name, const LoadOptions& op
     for (const std::string& change : options.overrides) apply_override(config, change);
   const TensorFiles files = TensorFiles::open(folder);
   auto model = make_model(config, path, files, options);
-  options.weights ? read_weights(*model, files) : check_weights(*model, files);
+  options.weights ? read_weights(*model, files, options.packed) : check_weights(*model, files);
   return model;
 }
 

@@ -2,11 +2,13 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/registry.h"
 #include "base/spec.h"
 #include "nn/model.h"
+#include "ops/linear/packed_matrix.h"
 
 namespace longhaul {
 
@@ -43,6 +45,9 @@ Registry<HubFamily>& HubFamilies();
 struct LoadOptions {
   at::ScalarType dtype = at::kFloat;  // what the weights are converted to
   ComputeType compute = ComputeType::f32;
+  // For inference: the matrices are packed, each when it has been read, and kept in this type (docs/inference.md). None:
+  // all weights stay plain tensors, which training and conversion need.
+  std::optional<WeightType> packed;
   // Changes of config.json: "rope_scaling.factor=8", "sliding_window=null"; the value is JSON, else a string; "key="
   // takes the key away.
   std::vector<std::string> overrides;
@@ -52,6 +57,10 @@ struct LoadOptions {
 
 // Whether config.json is one of a family that is here.
 bool is_known_model(const Json& config);
+
+// How a model is opened to be run, by --dtype and --weight-dtype (f32, bf16, int8; "": as --dtype). Error for what does not go
+// together: f64 has no packed weights, products in bf16 take no f32 weights.
+LoadOptions inference_options(const std::string& dtype, const std::string& weight_dtype);
 
 // A model directory: config.json and weights, of `longhaul train` (docs/run-directory.md) or in the Hugging Face layout
 // (docs/checkpoints.md); or the id of a model in the local hub cache. Tensors missing, unknown or misshapen are one

@@ -31,7 +31,7 @@ class Mpt : public HubModel {
     info_.position = longhaul::str("alibi:max=", bias_max);
 
     embedding_name_ = "transformer.wte.weight";
-    embedding_ = add(embedding_name_, {size_or(config, "vocab_size", 50368), width_});
+    embedding_ = add_matrix(embedding_name_, {size_or(config, "vocab_size", 50368), width_});
     EncodingContext context;
     context.heads = context.kv_heads = heads_;
     context.parameters = &parameters_;

@@ -27,7 +27,7 @@ class Olmo2 : public HubModel {
     info_.mlp_matrices = 3;
 
     embedding_name_ = "model.embed_tokens.weight";
-    embedding_ = add(embedding_name_, {size_or(config, "vocab_size", 50304), sizes_.width});
+    embedding_ = add_matrix(embedding_name_, {size_or(config, "vocab_size", 50304), sizes_.width});
     for (int64_t i = 0; i < info_.layers; ++i) layers_.push_back(make_layer(i));
     set_head(rms_norm("model.norm", sizes_.width, eps_), "lm_head", config.boolean_or("tie_word_embeddings", false));
     encoding_ = rotary(std::move(rope), source.dtype);

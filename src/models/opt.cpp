@@ -43,7 +43,7 @@ class Opt : public HubModel {
     JsonReader& config = source.config;
     read_sizes(config);
     embedding_name_ = kRoot + "embed_tokens.weight";
-    embedding_ = add(embedding_name_, {size_or(config, "vocab_size", 50272), embedded_});
+    embedding_ = add_matrix(embedding_name_, {size_or(config, "vocab_size", 50272), embedded_});
     encoding_ = std::make_unique<OptPositions>(
         add(kRoot + "embed_positions.weight", {kFirstRow + info_.trained_length, width_}));
     if (embedded_ != width_) {
@@ -105,7 +105,7 @@ class Opt : public HubModel {
   }
 
   Tensor linear_of_rows(const Tensor& tokens) const {
-    return longhaul::linear(at::embedding(embedding_, tokens), project_in_, compute_);
+    return longhaul::linear(embedding_rows(embedding_, tokens), project_in_, compute_);
   }
 
   Norm norm(const std::string& name) {

@@ -27,7 +27,7 @@ class Phi : public HubModel {
     info_.hidden = hidden_;
 
     embedding_name_ = "model.embed_tokens.weight";
-    embedding_ = add(embedding_name_, {size_or(config, "vocab_size", 51200), sizes_.width});
+    embedding_ = add_matrix(embedding_name_, {size_or(config, "vocab_size", 51200), sizes_.width});
     for (int64_t i = 0; i < info_.layers; ++i) layers_.push_back(make_layer(i));
     set_head(layer_norm("model.final_layernorm", sizes_.width, eps_), "lm_head",
              config.boolean_or("tie_word_embeddings", false), /*bias=*/true);

@@ -1,12 +1,14 @@
 #include "models/weights.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "models/tensor_io.h"
+#include "ops/linear/packed_weight.h"
 
 namespace longhaul {
 
@@ -88,16 +90,47 @@ Matching checked_matching(const Model& model, const TensorFiles& files) {
   return matching;
 }
 
+// Packs each matrix when the last of the tensors that it is made of has been read.
+class Packing {
+ public:
+  Packing(const Model& model, const std::vector<Matching::Pair>& pairs, WeightType type) : type_(type) {
+    for (const Model::Matrix& matrix : model.matrices()) waiting_[memory_of(matrix.weight)] = {matrix, 0};
+    for (const Matching::Pair& pair : pairs)
+      if (Waiting* matrix = find(pair.stored)) ++matrix->tensors;
+  }
+  void read(const StoredTensor& stored) {
+    Waiting* matrix = find(stored);
+    if (!matrix || --matrix->tensors > 0) return;
+    pack_weight(matrix->matrix.weight, matrix->matrix.exact ? WeightType::f32 : type_);
+  }
+
+ private:
+  struct Waiting {
+    Model::Matrix matrix;
+    int64_t tensors;  // of the files, that are still to be read
+  };
+  static const void* memory_of(const Tensor& tensor) { return tensor.storage().unsafeGetStorageImpl(); }
+  Waiting* find(const StoredTensor& stored) {
+    const auto found = waiting_.find(memory_of(stored.parts.front()));
+    return found == waiting_.end() ? nullptr : &found->second;
+  }
+  WeightType type_;
+  std::map<const void*, Waiting> waiting_;  // by their memory, of which the stored tensors' parts are views
+};
+
 }  // namespace
 
 void check_weights(const Model& model, const TensorFiles& files) { checked_matching(model, files); }
 
-void read_weights(const Model& model, const TensorFiles& files) {
+void read_weights(const Model& model, const TensorFiles& files, std::optional<WeightType> packed) {
   const Matching matching = checked_matching(model, files);
+  std::optional<Packing> packing;
+  if (packed) packing.emplace(model, matching.pairs, *packed);
   for (const auto& [stored, name] : matching.pairs) {
     const TensorView& tensor = files.tensors().at(name);
     take_stored(stored, borrow_tensor(tensor));
     files.forget(tensor);
+    if (packing) packing->read(stored);
   }
   if (!matching.left_out.empty())
     log_info(files.where(), ": ", matching.left_out.size(), " tensors that are no weights of this model left out (",
@@ -105,6 +138,8 @@ void read_weights(const Model& model, const TensorFiles& files) {
 }
 
 void write_weights(const Model& model, const std::string& path) {
+  for (const Model::Matrix& matrix : model.matrices())
+    check(packed_bytes(matrix.weight) == 0, path, ": a model whose weights are packed for inference cannot be saved");
   std::vector<Tensor> kept;
   std::vector<NamedTensor> tensors;
   for (const StoredTensor& stored : all_stored(model)) {

@@ -6,14 +6,11 @@
 #include <ATen/ops/topk.h>
 #include <ATen/ops/zeros_like.h>
 
+#include "ops/linear/packed_weight.h"
+
 namespace longhaul {
 
 namespace {
-
-Tensor gated_down(const Tensor& both, const Linear& down, Activation activation, ComputeType compute) {
-  const int64_t hidden = both.size(1) / 2;
-  return linear(activate(both.narrow(1, 0, hidden), activation) * both.narrow(1, hidden, hidden), down, compute);
-}
 
 // For each expert the (token, place among the token's choices) that chose it, in the order of tokens.
 struct Visits {
@@ -40,11 +37,11 @@ Tensor mlp(const Tensor& x, const Norm& norm, const Mlp& w, ComputeType compute)
 }
 
 Tensor gated_mlp(const Tensor& x, const Norm& norm, const GatedMlp& w, ComputeType compute) {
-  return gated_down(norm_linear(x, norm, w.gate_up, compute), w.down, w.activation, compute);
+  return linear(gate(norm_linear(x, norm, w.gate_up, compute), w.activation), w.down, compute);
 }
 
 Tensor gated_mlp(const Tensor& x, const GatedMlp& w, ComputeType compute) {
-  return gated_down(linear(x, w.gate_up, compute), w.down, w.activation, compute);
+  return linear(gate(linear(x, w.gate_up, compute), w.activation), w.down, compute);
 }
 
 Tensor mixture(const Tensor& x, const Experts& w, ComputeType compute) {
@@ -61,8 +58,8 @@ Tensor mixture(const Tensor& x, const Experts& w, ComputeType compute) {
     const Tensor tokens = at::tensor(visits[e].tokens, integers).to(x.device());
     const Tensor places = at::tensor(visits[e].places, integers).to(x.device());
     const auto expert = static_cast<int64_t>(e);
-    const Tensor out = gated_down(linear(at::index_select(x, 0, tokens), {w.gate_up[expert], {}}, compute),
-                                  {w.down[expert], {}}, w.activation, compute);
+    const GatedMlp own{{stacked_weight(w.gate_up, expert), {}}, {stacked_weight(w.down, expert), {}}, w.activation};
+    const Tensor out = gated_mlp(at::index_select(x, 0, tokens), own, compute);
     y.index_add_(0, tokens, (out * at::index_select(weights, 0, places)).to(y.scalar_type()));
   }
   return y;

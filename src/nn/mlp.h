@@ -27,8 +27,8 @@ Tensor gated_mlp(const Tensor& x, const GatedMlp& weights, ComputeType compute);
 // arXiv 2401.04088).
 struct Experts {
   Linear router;          // [E, C]
-  Tensor gate_up;         // [E, 2 F, C]
-  Tensor down;            // [E, C, F]
+  Tensor gate_up;         // [E, 2 F, C], plain or packed
+  Tensor down;            // [E, C, F], plain or packed
   int64_t chosen = 2;     // of each token
   bool normalize = true;  // the chosen shares are made to sum to 1
   Activation activation = Activation::silu;

@@ -1,5 +1,7 @@
 #include "nn/model.h"
 
+#include "ops/linear/packed_weight.h"
+
 namespace longhaul {
 
 int64_t ModelInfo::state_bytes_per_token(int64_t element_size) const {
@@ -14,6 +16,15 @@ double ModelInfo::forward_flops(int64_t tokens, int64_t head_rows) const {
   double attention = 4.0 * static_cast<double>(heads * head_dim) * t * (t + 1) / 2;
   return static_cast<double>(layers) * (2 * matrices * t + attention) +
          2 * c * static_cast<double>(vocab) * static_cast<double>(head_rows);
+}
+
+int64_t Model::weight_bytes() const {
+  int64_t bytes = 0;
+  for (const Parameter& parameter : parameters_.all()) {
+    const int64_t packed = packed_bytes(parameter.tensor);
+    bytes += packed > 0 ? packed : parameter.tensor.numel() * parameter.tensor.element_size();
+  }
+  return bytes;
 }
 
 }  // namespace longhaul

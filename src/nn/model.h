@@ -68,12 +68,21 @@ class Model {
   void set_trained_length(int64_t tokens) { info_.trained_length = tokens; }
   // Where checkpoints have the parameters. A parameter that none of these shows is stored under its own name.
   const std::vector<StoredTensor>& stored() const { return stored_; }
+  // What inference may hold packed (ops/linear/packed_weight.h): weights [out, in] and stacks [E, out, in] that linear(),
+  // embedding_rows() and the head read, and nobody else.
+  struct Matrix {
+    Tensor weight;
+    bool exact = false;  // f32 whatever the others are: a router, whose choices rounding would change
+  };
+  const std::vector<Matrix>& matrices() const { return matrices_; }
+  int64_t weight_bytes() const;  // of all parameters, as they are held
 
  protected:
   explicit Model(Parameters parameters) : parameters_(std::move(parameters)) {}
   ModelInfo info_;
   Parameters parameters_;
   std::vector<StoredTensor> stored_;
+  std::vector<Matrix> matrices_;
 };
 
 }  // namespace longhaul

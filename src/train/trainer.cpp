@@ -82,8 +82,11 @@ std::unique_ptr<Model> make_model(const TrainSettings& settings) {
     options.compute = compute_type(settings.dtype);
     model = create_model(settings.arch, options);
   } else {
-    model = load_model(settings.init_from,
-                       {parameter_dtype(settings.dtype), compute_type(settings.dtype), settings.hf_overrides});
+    LoadOptions options;
+    options.dtype = parameter_dtype(settings.dtype);
+    options.compute = compute_type(settings.dtype);
+    options.overrides = settings.hf_overrides;
+    model = load_model(settings.init_from, options);
   }
   const ModelInfo& info = model->info();
   check(info.vocab >= settings.vocab, settings.init_from, ": has a vocabulary of ", info.vocab, ", the data needs ",

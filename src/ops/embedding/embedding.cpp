@@ -7,6 +7,7 @@
 #include <ATen/ops/zeros_like.h>
 
 #include "base/error.h"
+#include "ops/linear/packed_weight.h"
 #include "ops/op.h"
 
 namespace longhaul {
@@ -43,6 +44,7 @@ Tensor embedding_rows(const Tensor& table, const Tensor& tokens) {
     check(least >= 0 && most < table.size(0), "embedding_rows: tokens must be in [0, ", table.size(0), "), got ",
           least < 0 ? least : most);
   }
+  if (const PackedMatrix* packed = packed_matrix(table)) return packed_rows(*packed, tokens);
   const Tensor rows = at::index_select(table.detach(), 0, tokens);
   if (!at::GradMode::is_enabled() || !table.requires_grad()) return rows;
   check(table.is_leaf(), "embedding_rows: table must be a parameter, not a result");

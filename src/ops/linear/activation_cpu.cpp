@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <hwy/foreach_target.h>  // must come before highway.h
 
+#include <algorithm>
 #include <numbers>
 
 #include "ops/linear/activation.h"
@@ -56,6 +57,23 @@ void activate(Activation activation, int64_t count, const float* x, float* y, co
   activate_range(GeluArgument(), count, x, y, grad, dx);
 }
 
+template <class Argument>
+HWY_INLINE void gate_row(const Argument& argument, int64_t hidden, const float* row, float* y) {
+  const Floats d;
+  const auto one = hn::Set(d, 1.0f), bound = hn::Set(d, 88.0f);
+  for_vectors(hidden, [&](const auto& load, const auto& store, int64_t) HWY_ATTR {
+    const auto input = load(row, 0);
+    const auto power = hn::Exp(d, hn::Min(hn::Neg(argument.value(input)), bound));
+    const auto output = hn::Mul(input, hn::Div(one, hn::Add(one, power)));
+    store(hn::Mul(output, load(row + hidden, 0)), y);
+  });
+}
+
+void gate(Activation activation, int64_t hidden, const float* row, float* y) {
+  if (activation == Activation::silu) return gate_row(SiluArgument(), hidden, row, y);
+  gate_row(GeluArgument(), hidden, row, y);
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace longhaul
 HWY_AFTER_NAMESPACE();
@@ -64,6 +82,7 @@ HWY_AFTER_NAMESPACE();
 namespace longhaul {
 namespace {
 HWY_EXPORT(activate);
+HWY_EXPORT(gate);
 }  // namespace
 
 void activate_cpu(Activation activation, int64_t count, const float* x, float* y, const float* grad, float* dx) {
@@ -74,9 +93,17 @@ void activate_cpu(Activation activation, int64_t count, const float* x, float* y
   });
 }
 
+void gate_cpu(Activation activation, int64_t rows, int64_t hidden, const float* both, float* y) {
+  at::parallel_for(0, rows, std::max<int64_t>(16384 / std::max<int64_t>(hidden, 1), 1),
+                   [&](int64_t begin, int64_t end) {
+                     for (int64_t t = begin; t < end; ++t)
+                       HWY_DYNAMIC_DISPATCH(gate)(activation, hidden, both + 2 * t * hidden, y + t * hidden);
+                   });
+}
+
 LH_REGISTER(Ops, "linear", "x W^T + b with the norm or activation before it", [] {
-  return OpPaths{"own products by blocks of rows, own activation, " + vector_target(HWY_TARGETS) +
-                     "; f64: composition of ATen ops",
+  return OpPaths{"own products by blocks of rows or over packed panels (f32, bf16, int8), own activation, " +
+                     vector_target(HWY_TARGETS) + "; f64: composition of ATen ops",
                  kAtenComposition};
 });
 

@@ -1,6 +1,7 @@
 // Checks and gradients of the matrix products and of what is fused in front of them.
 #include "ops/linear/linear.h"
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/sum.h>
@@ -8,6 +9,7 @@
 
 #include "base/error.h"
 #include "ops/linear/activation.h"
+#include "ops/linear/packed_weight.h"
 #include "ops/linear/product.h"
 #include "ops/norm/norm_kernels.h"
 #include "ops/optional.h"
@@ -53,6 +55,20 @@ int64_t block_rows(const Plan& plan, const Tensor& x) {
   return std::max(kFewestRows, kBlockBytes / (x.size(1) * x.element_size()));
 }
 
+// prologue(x) weight^T + bias, without gradients.
+Tensor affine_rows(const Tensor& x, const Tensor& weight, const Tensor& bias, const Norm& norm, const Plan& plan) {
+  const at::ScalarType type = product_type(x, plan.compute), sums = type == at::kDouble ? at::kDouble : at::kFloat;
+  const Tensor factor = operand(weight, type), y = at::empty({x.size(0), weight.size(0)}, x.options().dtype(sums));
+  for (int64_t begin = 0, block = block_rows(plan, x); begin < x.size(0); begin += block) {
+    const int64_t count = std::min(block, x.size(0) - begin);
+    Tensor input = x.narrow(0, begin, count);
+    if (plan.prologue == Prologue::norm) input = normalize_forward(input, norm);
+    if (plan.prologue == Prologue::activation) input = activate_forward(input, plan.activation);
+    affine_into(y.narrow(0, begin, count), operand(input, type), factor, bias);
+  }
+  return y.to(x.scalar_type());
+}
+
 // x, weight, optional bias, optional norm weight, optional norm bias -> prologue(x) weight^T + bias.
 struct LinearFunction : torch::autograd::Function<LinearFunction> {
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight,
@@ -61,16 +77,7 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     const Norm norm{plan.norm_kind, norm_weight.value_or(Tensor()), norm_bias.value_or(Tensor()), plan.eps};
     context->save_for_backward({x, weight, bias.value_or(Tensor()), norm.weight, norm.bias});
     plan.save(context);
-    const at::ScalarType type = product_type(x, plan.compute), sums = type == at::kDouble ? at::kDouble : at::kFloat;
-    const Tensor factor = operand(weight, type), y = at::empty({x.size(0), weight.size(0)}, x.options().dtype(sums));
-    for (int64_t begin = 0, block = block_rows(plan, x); begin < x.size(0); begin += block) {
-      const int64_t count = std::min(block, x.size(0) - begin);
-      Tensor input = x.narrow(0, begin, count);
-      if (plan.prologue == Prologue::norm) input = normalize_forward(input, norm);
-      if (plan.prologue == Prologue::activation) input = activate_forward(input, plan.activation);
-      affine_into(y.narrow(0, begin, count), operand(input, type), factor, bias.value_or(Tensor()));
-    }
-    return y.to(x.scalar_type());
+    return affine_rows(x, weight, bias.value_or(Tensor()), norm, plan);
   }
 
   static tensor_list backward(AutogradContext* context, tensor_list grads) {
@@ -131,6 +138,10 @@ Tensor apply(const char* op, const Tensor& x, const Linear& layer, const Norm& n
         ": weight must be [out, in] with in = ", x.size(1), ", got ", Shown{layer.weight});
   check(!layer.bias.defined() || (layer.bias.dim() == 1 && layer.bias.size(0) == layer.weight.size(0)), op,
         ": bias must be [out] = [", layer.weight.size(0), "], got ", Shown{layer.bias});
+  if (packed_matrix(layer.weight)) {
+    check(!at::GradMode::is_enabled() || !x.requires_grad(), op, ": a packed weight has no gradients");
+    return affine_rows(x, layer.weight, layer.bias, norm, plan);
+  }
   return LinearFunction::apply(x, layer.weight, optional(layer.bias), optional(norm.weight), optional(norm.bias), plan);
 }
 
@@ -150,6 +161,14 @@ Tensor norm_linear(const Tensor& x, const Norm& norm, const Linear& layer, Compu
 Tensor activate(const Tensor& x, Activation activation) {
   check(x.is_floating_point(), "activate: x must be floating, got ", Shown{x});
   return ActivationFunction::apply(x, activation);
+}
+
+Tensor gate(const Tensor& both, Activation activation) {
+  check(both.dim() == 2 && both.is_floating_point() && both.size(1) % 2 == 0, "gate: wanted floating [T, 2 F], got ",
+        Shown{both});
+  if (!at::GradMode::is_enabled() || !both.requires_grad()) return gate_forward(both, activation);
+  const int64_t hidden = both.size(1) / 2;
+  return activate(both.narrow(1, 0, hidden), activation) * both.narrow(1, hidden, hidden);
 }
 
 Tensor activation_linear(const Tensor& x, Activation activation, const Linear& layer, ComputeType compute) {

@@ -8,7 +8,7 @@ namespace longhaul {
 enum class ComputeType { f32, bf16 };  // what products are taken in; sums are f32. Double tensors multiply in double.
 
 struct Linear {
-  Tensor weight;  // [out, in]
+  Tensor weight;  // [out, in], plain or packed (packed_weight.h: forward only)
   Tensor bias;    // [out] or undefined
 };
 
@@ -23,5 +23,8 @@ Tensor activate(const Tensor& x, Activation activation);
 // linear(activate(x)): saves x, recomputes the activation in backward.
 Tensor activation_linear(const Tensor& x, Activation activation, const Linear& layer,
                          ComputeType compute = ComputeType::f32);
+
+// both [T, 2 F] -> activate(its first F columns) * its last F (Shazeer 2020, arXiv 2002.05202).
+Tensor gate(const Tensor& both, Activation activation);
 
 }  // namespace longhaul

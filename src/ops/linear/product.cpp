@@ -6,6 +6,7 @@
 #include <ATen/ops/mm.h>
 
 #include "base/error.h"
+#include "ops/linear/packed_weight.h"
 #include "ops/linear/product_cpu.h"
 
 namespace longhaul {
@@ -16,6 +17,7 @@ at::ScalarType product_type(const Tensor& x, ComputeType compute) {
 }
 
 Tensor operand(const Tensor& x, at::ScalarType type) {
+  if (packed_matrix(x)) return x;
   if (type == at::kBFloat16) return x.to(at::kBFloat16).to(at::kFloat);
   return x.to(type);
 }
@@ -58,6 +60,7 @@ void product_into(const Tensor& out, const Tensor& a, const Tensor& b, double be
 }
 
 void affine_into(const Tensor& out, const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  if (const PackedMatrix* packed = packed_matrix(weight)) return packed_affine_into(out, x, *packed, bias);
   if (bias.defined()) out.copy_(bias.expand_as(out));
   product_into(out, x, weight.t(), bias.defined() ? 1 : 0);
 }

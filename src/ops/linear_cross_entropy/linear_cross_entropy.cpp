@@ -7,6 +7,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "base/error.h"
+#include "ops/linear/packed_weight.h"
 #include "ops/linear/product.h"
 #include "ops/linear_cross_entropy/softmax_rows.h"
 
@@ -129,6 +130,7 @@ Tensor linear_cross_entropy(const Tensor& x, const LogitHead& head, const Tensor
   const bool any = needs_gradient(x) || needs_gradient(head.weight) || needs_gradient(head.bias);
   if (!at::GradMode::is_enabled() || !any) return loss_and_gradients(x, head, targets, ignore_index, factor, {}).loss;
   const auto bias = head.bias.defined() ? std::optional(head.bias) : std::nullopt;
+  check(!packed_matrix(head.weight), "linear_cross_entropy: a packed weight has no gradients");
   return CrossEntropyFunction::apply(x, head.weight, bias, head.scale, head.soft_cap, targets, ignore_index, factor);
 }
 

@@ -8,7 +8,7 @@ namespace longhaul {
 
 // logits = soft_cap(scale * (x W^T + bias))
 struct LogitHead {
-  Tensor weight;  // [V, C]
+  Tensor weight;  // [V, C], plain or packed (packed_weight.h: no gradients)
   Tensor bias;    // [V] or undefined
   double scale = 1;
   double soft_cap = 0;  // x -> c tanh(x / c); 0: none

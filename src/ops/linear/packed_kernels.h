@@ -1,0 +1,15 @@
+// The vector code of packed weights (packed_*_cpu.cpp). One thread each.
+#pragma once
+#include "ops/linear/packed_matrix.h"
+
+namespace longhaul::kernels {
+
+// Fills panels [begin, end).
+void pack_panels(const float* weight, const PackedMatrix& packed, int64_t begin, int64_t end);
+
+// Columns of y that panels [begin, end) give; each panel comes from memory once for every four rows.
+void multiply_few_rows(const PackedProduct& product, int64_t begin, int64_t end);
+// Rows [row_begin, row_end) of y and the columns of panels [begin, end), in blocks that stay in the caches.
+void multiply_many_rows(const PackedProduct& product, int64_t row_begin, int64_t row_end, int64_t begin, int64_t end);
+
+}  // namespace longhaul::kernels

@@ -1,0 +1,77 @@
+// Memory of packed weights, and which kernel takes a product.
+#include "ops/linear/packed_matrix.h"
+
+#include <ATen/Parallel.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <new>
+
+#include "ops/linear/packed_kernels.h"
+
+namespace longhaul {
+
+namespace {
+
+// Fewer rows than this take each panel as it comes from memory, more of them a block at a time from the caches.
+constexpr int64_t kFewRows = 12;
+constexpr int64_t kTileRows = 24;          // whole tiles of every target (8, 6)
+constexpr int64_t kGrainBytes = 64 << 10;  // of the weight that are worth a thread
+
+// On a cache line, and in huge pages where the system gives them: a stream through the weights then meets few page walks.
+void* new_memory(int64_t bytes) {
+  constexpr size_t kLine = 64, kHugePage = size_t{2} << 20;
+  const size_t size = (static_cast<size_t>(std::max<int64_t>(bytes, 1)) + kLine - 1) / kLine * kLine;
+  void* memory = std::aligned_alloc(kLine, size);
+  if (!memory) throw std::bad_alloc();
+  const auto begin = (reinterpret_cast<uintptr_t>(memory) + kHugePage - 1) / kHugePage * kHugePage;
+  const auto end = (reinterpret_cast<uintptr_t>(memory) + size) / kHugePage * kHugePage;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);  // advice: small pages do too
+  return memory;
+}
+
+}  // namespace
+
+const char* name_of(WeightType type) {
+  return type == WeightType::f32 ? "f32" : type == WeightType::bf16 ? "bf16" : "int8";
+}
+
+int64_t PackedMatrix::bytes() const {
+  const int64_t all_scales = scales ? panels() * groups() * kPanelRows * static_cast<int64_t>(sizeof(float)) : 0;
+  return panels() * kPanelRows * depth * element_bytes(type) + all_scales;
+}
+
+PackedMatrix pack_matrix(const float* weight, int64_t rows, int64_t depth, WeightType type) {
+  PackedMatrix packed{type, rows, depth, nullptr, nullptr};
+  const int64_t panels = packed.panels();
+  packed.numbers.reset(static_cast<std::byte*>(new_memory(panels * kPanelRows * depth * element_bytes(type))));
+  if (type == WeightType::int8)
+    packed.scales.reset(
+        static_cast<float*>(new_memory(panels * packed.groups() * kPanelRows * static_cast<int64_t>(sizeof(float)))));
+  at::parallel_for(0, panels, 1, [&](int64_t begin, int64_t end) { kernels::pack_panels(weight, packed, begin, end); });
+  return packed;
+}
+
+void multiply_packed(const PackedProduct& product) {
+  const PackedMatrix& weight = product.weight;
+  if (product.rows == 0) return;
+  if (product.rows < kFewRows) {
+    const int64_t panel_bytes = std::max<int64_t>(kPanelRows * weight.depth * element_bytes(weight.type), 1);
+    at::parallel_for(0, weight.panels(), std::max<int64_t>(kGrainBytes / panel_bytes, 1),
+                     [&](int64_t begin, int64_t end) { kernels::multiply_few_rows(product, begin, end); });
+    return;
+  }
+  if (product.rows > weight.rows) {
+    const int64_t tiles = (product.rows + kTileRows - 1) / kTileRows;
+    at::parallel_for(0, tiles, 1, [&](int64_t begin, int64_t end) {
+      kernels::multiply_many_rows(product, begin * kTileRows, std::min(end * kTileRows, product.rows), 0,
+                                  weight.panels());
+    });
+    return;
+  }
+  at::parallel_for(0, weight.panels(), 1, [&](int64_t begin, int64_t end) {
+    kernels::multiply_many_rows(product, 0, product.rows, begin, end);
+  });
+}
+
+}  // namespace longhaul

@@ -1,0 +1,64 @@
+// A weight as inference reads it: stored once, in the order in which its products take it. Free of tensors.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+
+namespace longhaul {
+
+// What the numbers of a packed weight are stored as; products sum in f32 always.
+//   f32   as they are
+//   bf16  rounded to the nearest, half to even
+//   int8  scale * q with q in [-127, 127]: for every kScaleGroup numbers of a row one f32 scale, their largest magnitude / 127
+enum class WeightType { f32, bf16, int8 };
+
+constexpr int64_t kPanelRows = 32;    // rows of the weight that a panel holds side by side
+constexpr int64_t kSumDepth = 384;    // products whose sum begins at zero
+constexpr int64_t kScaleGroup = 128;  // the same for int8, which share a scale; divides kSumDepth
+
+// How many products of a weight of this type are summed from zero before the sum is added to the output.
+inline int64_t sum_depth(WeightType type) { return type == WeightType::int8 ? kScaleGroup : kSumDepth; }
+inline int64_t element_bytes(WeightType type) { return type == WeightType::f32 ? 4 : type == WeightType::bf16 ? 2 : 1; }
+const char* name_of(WeightType type);  // "bf16"
+
+struct FreeMemory {
+  void operator()(void* memory) const { std::free(memory); }
+};
+
+// W [rows, depth] in panels of kPanelRows rows, zeros behind the last. Panel p holds, for k = 0, 1, ..., the number k of each of its
+// rows; bf16 pairs rows r and r + 16, so that a word of 32 bits gives both with a shift and a mask.
+struct PackedMatrix {
+  WeightType type = WeightType::f32;
+  int64_t rows = 0, depth = 0;
+  std::unique_ptr<std::byte[], FreeMemory> numbers;
+  std::unique_ptr<float[], FreeMemory> scales;  // int8: [panels][groups][kPanelRows]
+
+  int64_t panels() const { return (rows + kPanelRows - 1) / kPanelRows; }
+  int64_t groups() const { return (depth + kScaleGroup - 1) / kScaleGroup; }
+  int64_t bytes() const;  // of numbers and scales
+  const std::byte* panel(int64_t p) const { return numbers.get() + p * kPanelRows * depth * element_bytes(type); }
+  const float* panel_scales(int64_t p) const { return scales.get() + p * groups() * kPanelRows; }
+};
+
+// weight [rows, depth], contiguous.
+PackedMatrix pack_matrix(const float* weight, int64_t rows, int64_t depth, WeightType type);
+// Row `row` of what is stored -> to [depth].
+void unpack_row(const PackedMatrix& weight, int64_t row, float* to);
+
+// y [rows, weight.rows] = x [rows, weight.depth] W^T + bias.
+struct PackedProduct {
+  const PackedMatrix& weight;
+  int64_t rows;
+  const float* x;
+  int64_t x_row;      // numbers from one row to the next; a row is contiguous
+  const float* bias;  // [weight.rows] or null
+  float* y;
+  int64_t y_row;
+};
+
+// Every number of y is ((bias + s_0) + s_1) + ..., each s_i the sum of sum_depth() products from zero in the order of the depth (for
+// int8 times its scale): the same bits in any batch of rows and on any thread count.
+void multiply_packed(const PackedProduct& product);
+
+}  // namespace longhaul

@@ -1,0 +1,113 @@
+// Weights into panels and rows out of them.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/linear/packed_pack_cpu.cpp"
+#include <hwy/foreach_target.h>  // must come before highway.h
+
+#include "ops/linear/packed_kernels.h"
+#include "ops/linear/packed_panels-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace longhaul {
+namespace HWY_NAMESPACE {
+
+// The upper half of x's bits, rounded to nearest even; a NaN stays one.
+HWY_INLINE hn::Vec<hn::RebindToUnsigned<PanelFloats>> upper_half(PanelVector x) {
+  const PanelFloats d;
+  const hn::RebindToUnsigned<PanelFloats> du;
+  const auto bits = hn::BitCast(du, x), odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1u));
+  const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7fffu)));
+  const auto quiet = hn::Or(bits, hn::Set(du, 0x00400000u));
+  return hn::ShiftRight<16>(hn::IfThenElse(hn::RebindMask(du, hn::IsNaN(x)), quiet, rounded));
+}
+
+// from [depth][kPanelRows] -> words of rows r and r + 16.
+HWY_INLINE void pack_bf16(const float* from, int64_t depth, std::byte* to) {
+  const PanelFloats d;
+  const hn::RebindToUnsigned<PanelFloats> du;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  auto* words = reinterpret_cast<uint32_t*>(to);
+  for (int64_t k = 0; k < depth; ++k, from += kPanelRows, words += kPanelRows / 2) {
+    for (int64_t r = 0; r < kPanelRows / 2; r += n) {
+      const auto low = upper_half(hn::LoadU(d, from + r)), high = upper_half(hn::LoadU(d, from + kPanelRows / 2 + r));
+      hn::StoreU(hn::Or(low, hn::ShiftLeft<16>(high)), du, words + r);
+    }
+  }
+}
+
+// from [depth][kPanelRows], one group of every row -> numbers and scales.
+HWY_INLINE void pack_int8(const float* from, int64_t depth, std::byte* to, float* scales) {
+  const PanelFloats d;
+  const hn::Rebind<int8_t, PanelFloats> d8;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t r = 0; r < kPanelRows; r += n) {
+    PanelVector most = hn::Zero(d);
+    for (int64_t k = 0; k < depth; ++k) most = hn::Max(most, hn::Abs(hn::LoadU(d, from + k * kPanelRows + r)));
+    const PanelVector scale = hn::Mul(most, hn::Set(d, 1.0f / 127));
+    hn::StoreU(scale, d, scales + r);
+    const auto none = hn::Eq(scale, hn::Zero(d));
+    const PanelVector inverse = hn::IfThenElse(none, hn::Zero(d), hn::Div(hn::Set(d, 1.0f), scale));
+    for (int64_t k = 0; k < depth; ++k) {
+      const auto whole = hn::NearestInt(hn::Mul(hn::LoadU(d, from + k * kPanelRows + r), inverse));
+      hn::StoreU(hn::DemoteTo(d8, whole), d8, reinterpret_cast<int8_t*>(to) + k * kPanelRows + r);
+    }
+  }
+}
+
+void PackPanels(const float* weight, const PackedMatrix& packed, int64_t begin, int64_t end) {
+  HWY_ALIGN float turned[kSumDepth * kPanelRows];
+  const int64_t step = sum_depth(packed.type), depth = packed.depth;
+  for (int64_t p = begin; p < end; ++p) {
+    const int64_t row = p * kPanelRows, rows = std::min(kPanelRows, packed.rows - row);
+    for (int64_t k = 0; k < depth; k += step) {
+      const int64_t count = std::min(step, depth - k);
+      std::byte* to = packed.numbers.get() + (p * depth + k) * kPanelRows * element_bytes(packed.type);
+      float* panel = packed.type == WeightType::f32 ? reinterpret_cast<float*>(to) : turned;
+      pack_panel(weight + row * depth + k, depth, 1, rows, count, kPanelRows, panel);
+      if (packed.type == WeightType::bf16) pack_bf16(turned, count, to);
+      if (packed.type == WeightType::int8)
+        pack_int8(turned, count, to, packed.scales.get() + (p * packed.groups() + k / kScaleGroup) * kPanelRows);
+    }
+  }
+}
+
+template <WeightType type>
+HWY_INLINE void unpack(const PackedMatrix& weight, int64_t row, float* to) {
+  const PanelFloats d;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d)), place = row % kPanelRows;
+  const std::byte* from = weight.panel(row / kPanelRows);
+  HWY_ALIGN float numbers[kPanelRows];
+  for (int64_t k = 0; k < weight.depth; ++k, from += kPanelRows * element_bytes(type)) {
+    PanelVector all[kPanelVectors];
+    load_panel<type>(from, all);
+    for (int v = 0; v < kPanelVectors; ++v) hn::Store(all[v], d, numbers + v * n);
+    to[k] = numbers[place];
+    if constexpr (type == WeightType::int8)
+      to[k] *= weight.panel_scales(row / kPanelRows)[k / kScaleGroup * kPanelRows + place];
+  }
+}
+
+void UnpackRow(const PackedMatrix& weight, int64_t row, float* to) {
+  if (weight.type == WeightType::f32) return unpack<WeightType::f32>(weight, row, to);
+  if (weight.type == WeightType::bf16) return unpack<WeightType::bf16>(weight, row, to);
+  unpack<WeightType::int8>(weight, row, to);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace longhaul
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace longhaul {
+HWY_EXPORT(PackPanels);
+HWY_EXPORT(UnpackRow);
+
+void kernels::pack_panels(const float* weight, const PackedMatrix& packed, int64_t begin, int64_t end) {
+  HWY_DYNAMIC_DISPATCH(PackPanels)(weight, packed, begin, end);
+}
+
+void unpack_row(const PackedMatrix& weight, int64_t row, float* to) {
+  HWY_DYNAMIC_DISPATCH(UnpackRow)(weight, row, to);
+}
+
+}  // namespace longhaul
+#endif
