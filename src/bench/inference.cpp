@@ -22,7 +22,7 @@ using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 struct Settings {
-  std::string model;
+  std::string model, cache;
   std::vector<std::string> weights{"f32"};
   std::vector<int64_t> lengths{512};
   int64_t chunk = 512, count = 128;
@@ -40,7 +40,9 @@ std::vector<Json> cells(const Settings& settings, bool decodes) {
                      {"model", settings.model},
                      {"shape", {{"model", name}, {"weights", weights}, {"test", test}}},
                      {"length", length},
-                     {"chunk", settings.chunk}});
+                     {"chunk", settings.chunk},
+                     {"cache", settings.cache}});
+      if (!settings.cache.empty()) all.back()["shape"]["cache"] = settings.cache;
       if (decodes) all.back()["count"] = settings.count;
       if (weights == "f32" && settings.weights.size() > 1) all.back()["baseline"] = "f32";
     }
@@ -59,7 +61,10 @@ class Opened {
         inference_options(cell["dtype"].get<std::string>(), cell["shape"]["weights"].get<std::string>());
     model_ = load_model(cell["model"].get<std::string>(), options);
     open_seconds_ = seconds_since(start);
-    engine_ = std::make_unique<Engine>(*model_, EngineOptions{.tokens = tokens, .chunk = cell["chunk"].get<int64_t>()});
+    engine_ = std::make_unique<Engine>(*model_, EngineOptions{.tokens = tokens,
+                                                              .chunk = cell["chunk"].get<int64_t>(),
+                                                              .cache = cache_type(cell["cache"].get<std::string>(),
+                                                                                  cell["dtype"].get<std::string>())});
   }
 
   Engine& engine() { return *engine_; }
@@ -165,8 +170,9 @@ Json measure_decode(const Json& cell) {
   measured.seconds = {times * percentile(gaps, 0.1), times * percentile(gaps, 0.5), times * percentile(gaps, 0.5)};
   measured.cpu_seconds = {times * percentile(cpu_gaps, 0.1)};
   const double middle = static_cast<double>(length) + times / 2;
-  measured.bytes = times * (weight_bytes_of_token(opened.model()) +
-                            middle * static_cast<double>(Engine::page_bytes(opened.model()) / kPageRows));
+  measured.bytes =
+      times * (weight_bytes_of_token(opened.model()) +
+               middle * static_cast<double>(opened.engine().bytes() / opened.engine().pool().pages() / kPageRows));
   return opened.row(measured, cell);
 }
 
@@ -174,6 +180,8 @@ void add_model_options(CLI::App& app, Settings& settings) {
   app.add_option("model", settings.model, "model directory, or the id of a cached hub model")->required();
   app.add_option("--weight-dtype", settings.weights, "what the matrices are kept in: some of f32, bf16, int8")
       ->delimiter(',')
+      ->check(CLI::IsMember({"f32", "bf16", "int8"}));
+  app.add_option("--kv-cache-dtype", settings.cache, "what keys and values are kept in (default: as --dtype)")
       ->check(CLI::IsMember({"f32", "bf16", "int8"}));
 }
 

@@ -16,7 +16,7 @@ namespace longhaul {
 namespace {
 
 struct ChatFlags {
-  std::string model, weight_dtype, style, system, tokenizer, context, max_tokens = "512", chunk = "512";
+  std::string model, weight_dtype, kv_cache_dtype, style, system, tokenizer, context, max_tokens = "512", chunk = "512";
   GenerateOptions generate;
   bool no_cache = false;
   std::vector<std::string> overrides;
@@ -114,6 +114,7 @@ ChatOptions options_of(const ChatFlags& flags, const Model& model, const Tokeniz
   options.chunk = parse_length(flags.chunk, "--prefill-chunk");
   check(options.chunk >= 1, "--prefill-chunk: wanted at least 1, got 0");
   options.cache = !flags.no_cache;
+  options.cache_type = cache_type(flags.kv_cache_dtype, common_flags().dtype);
   return options;
 }
 
@@ -160,9 +161,11 @@ std::function<int()> set_up(CLI::App& app) {
   app.add_option("--tokenizer", flags->tokenizer, "name or path (default: the run's own)");
   auto* chunk = app.add_option("--prefill-chunk", flags->chunk, "prompt tokens that pass through the layers together")
                     ->capture_default_str();
+  auto* kept = add_kv_cache_dtype(app, flags->kv_cache_dtype);
   app.add_flag("--no-cache", flags->no_cache,
                "read the whole text again for every token: slow, and right for every encoding")
-      ->excludes(chunk);
+      ->excludes(chunk)
+      ->excludes(kept);
   return [flags] { return run(*flags); };
 }
 

@@ -55,6 +55,14 @@ inline void add_weight_dtype(CLI::App& app, std::string& dtype) {
       ->check(CLI::IsMember({"f32", "bf16", "int8"}));
 }
 
+// --kv-cache-dtype, of the commands that keep keys and values: for cache_type().
+inline CLI::Option* add_kv_cache_dtype(CLI::App& app, std::string& dtype) {
+  return app
+      .add_option("--kv-cache-dtype", dtype,
+                  "what keys and values are kept in: f32, bf16 or int8 (default: as --dtype)")
+      ->check(CLI::IsMember({"f32", "bf16", "int8"}));
+}
+
 // The command line as it was given, for result files.
 const std::string& command_line();
 

@@ -23,7 +23,7 @@ namespace {
 constexpr int64_t kMostTokens = int64_t{1} << 32, kMostSamples = 1 << 20;  // products of sizes stay far below 2^63
 
 struct GenerateFlags {
-  std::string model, weight_dtype, prompt, prompt_file, tokenizer, max_tokens = "256", chunk = "512";
+  std::string model, weight_dtype, kv_cache_dtype, prompt, prompt_file, tokenizer, max_tokens = "256", chunk = "512";
   GenerateOptions options;
   bool no_cache = false;
   std::vector<std::string> overrides;
@@ -123,6 +123,9 @@ void print_json(const GenerateFlags& flags, const Figures& figures) {
                      {"tokens", figures.generated},
                      {"prompt_tokens_per_second", figures.prompt_rate},
                      {"decode_tokens_per_second", figures.decode_rate},
+                     {"kv_cache_dtype", !flags.kv_cache_dtype.empty()   ? flags.kv_cache_dtype
+                                        : common_flags().dtype == "f64" ? "f64"
+                                                                        : "f32"},
                      {"cache_bytes", figures.cache_bytes}};
   std::printf("%s\n", json_text(json, "generate").c_str());
 }
@@ -159,8 +162,9 @@ int run(GenerateFlags& flags) {
         "' cannot go on from kept keys and values (", model->info().traits.note,
         "); --no-cache reads the whole text again for every token");
   const EngineOptions room{.tokens = CachedLogits::room(*model, length, options.max_tokens - 1, options.samples),
-                           .chunk = chunk};
-  const int64_t cache_bytes = flags.no_cache ? 0 : room.tokens / kPageRows * Engine::page_bytes(*model);
+                           .chunk = chunk,
+                           .cache = cache_type(flags.kv_cache_dtype, common_flags().dtype)};
+  const int64_t cache_bytes = flags.no_cache ? 0 : room.tokens / kPageRows * Engine::page_bytes(*model, room.cache);
   if (common_flags().dry_run) {
     log_info("would continue ", with_commas(length), " tokens by up to ", with_commas(options.max_tokens), " in ",
              options.samples, " samples; cache ", human_bytes(static_cast<double>(cache_bytes)));
@@ -206,9 +210,11 @@ std::function<int()> set_up(CLI::App& app) {
   app.add_option("--tokenizer", flags->tokenizer, "name or path (default: the run's own)");
   auto* chunk = app.add_option("--prefill-chunk", flags->chunk, "prompt tokens that pass through the layers together")
                     ->capture_default_str();
+  auto* kept = add_kv_cache_dtype(app, flags->kv_cache_dtype);
   app.add_flag("--no-cache", flags->no_cache,
                "read the whole text again for every token: slow, and right for every encoding")
-      ->excludes(chunk);
+      ->excludes(chunk)
+      ->excludes(kept);
   return [flags] { return run(*flags); };
 }
 

@@ -33,7 +33,8 @@ Chat::Chat(const Model& model, const Tokenizer& tokenizer, ChatTemplate chat_tem
     return;
   }
   const int64_t room = ConversationLogits::room(model_, options_.context);
-  engine_ = std::make_unique<Engine>(model_, EngineOptions{.tokens = room, .chunk = options_.chunk});
+  engine_ = std::make_unique<Engine>(
+      model_, EngineOptions{.tokens = room, .chunk = options_.chunk, .cache = options_.cache_type});
   source_ = std::make_unique<ConversationLogits>(
       *engine_, [this] { return stop_(); }, options_.context);
 }

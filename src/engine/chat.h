@@ -18,7 +18,8 @@ struct ChatOptions {
   GenerateOptions generate;  // max_tokens, sampler, seed (that of the first answer; each has the next one), stops, ends
   int64_t context = 0;       // tokens of the whole text, at most
   int64_t chunk = 512;       // as EngineOptions
-  bool cache = true;         // false: the whole text is read again for every token
+  CacheType cache_type = CacheType::same;  // as EngineOptions
+  bool cache = true;                       // false: the whole text is read again for every token
 };
 
 class Chat {

@@ -76,12 +76,21 @@ int64_t Engine::planned_total(const Session& session, int64_t more) const {
   return model_.encoding().plans_request() ? std::max(end, session.planned_) : end;
 }
 
+CacheType cache_type(const std::string& kv_cache_dtype, const std::string& dtype) {
+  if (kv_cache_dtype.empty()) return CacheType::same;
+  check(dtype != "f64", "--kv-cache-dtype ", kv_cache_dtype, ": --dtype f64 keeps keys and values as f64 only");
+  return kv_cache_dtype == "bf16" ? CacheType::bf16 : kv_cache_dtype == "int8" ? CacheType::int8 : CacheType::same;
+}
+
 int64_t Engine::checked_pages(const Model& model, const EngineOptions& options) {
   const Traits traits = model.encoding().traits();
   check(options.tokens >= 1 && options.chunk >= 1, "engine: wanted room and chunks of at least one token, got ",
         options.tokens, " and ", options.chunk);
   check(traits.grows(), "encoding '", model.info().position, "' cannot go on from kept keys and values: ", traits.note);
-  const double bytes = static_cast<double>(pages_for(options.tokens)) * static_cast<double>(page_bytes(model));
+  check(options.cache == CacheType::same || model.parameters().dtype() == at::kFloat,
+        "engine: a cache of bf16 or int8 is for models of f32");
+  const double bytes =
+      static_cast<double>(pages_for(options.tokens)) * static_cast<double>(page_bytes(model, options.cache));
   const auto available = static_cast<double>(available_memory());
   check(bytes <= available, "a cache of ", with_commas(options.tokens), " tokens takes ", human_bytes(bytes),
         ", this machine has ", human_bytes(available), " left");
@@ -95,14 +104,15 @@ Engine::Engine(const Model& model, const EngineOptions& options)
   const auto element = at::TensorOptions(model.parameters().dtype());
   const Tensor positions = at::empty({pool_.pages() * kPageRows}, at::kDouble);
   for (int64_t i = 0; i < info.layers; ++i) {
-    caches_.push_back(
-        LayerCache::pool(positions, info.kv_heads, info.head_dim, encoding.key_channel() ? info.heads : 0, element));
+    caches_.push_back(LayerCache::pool(positions, info.kv_heads, info.head_dim, encoding.key_channel() ? info.heads : 0,
+                                       element, options.cache));
   }
 }
 
-int64_t Engine::page_bytes(const Model& model) {
+int64_t Engine::page_bytes(const Model& model, CacheType cache) {
   const auto element = static_cast<int64_t>(at::elementSize(model.parameters().dtype()));
-  return kPageRows * (model.info().state_bytes_per_token(element) + static_cast<int64_t>(sizeof(double)));
+  const int64_t state = model.info().state_bytes_per_token(element_bytes(cache, element), scale_bytes(cache));
+  return kPageRows * (state + static_cast<int64_t>(sizeof(double)));
 }
 
 Tensor Engine::decode(const std::vector<Session*>& sessions, const std::vector<int64_t>& tokens) {
@@ -190,7 +200,7 @@ void Engine::reserve(const std::vector<Piece>& pieces) {
     if (left > 1) ++needed, --left;
   }
   check(needed <= pool_.free_pages(), "engine: out of room: ", with_commas(needed * kPageRows), " tokens (",
-        human_bytes(static_cast<double>(needed * page_bytes(model_))), ") are needed, ",
+        human_bytes(static_cast<double>(needed * page_bytes(model_, options_.cache))), ") are needed, ",
         with_commas(pool_.free_pages() * kPageRows), " of ", with_commas(pool_.pages() * kPageRows), " are free");
   for (const Piece& piece : pieces) {
     Session& session = *piece.session;
@@ -219,13 +229,9 @@ void Engine::renew(Session& session, int64_t total) {
 
 int64_t Engine::own_copy(int64_t page) {
   const int64_t copy = pool_.take(), from = page * kPageRows, to = copy * kPageRows;
-  auto copy_rows = [&](const Tensor& t) {
-    if (t.defined()) t.narrow(0, to, kPageRows).copy_(t.narrow(0, from, kPageRows));
-  };
-  copy_rows(caches_.front().positions);
-  for (const LayerCache& cache : caches_) {
-    for (const Tensor& t : {cache.k, cache.v, cache.channel}) copy_rows(t);
-  }
+  const Tensor& positions = caches_.front().positions;
+  positions.narrow(0, to, kPageRows).copy_(positions.narrow(0, from, kPageRows));
+  for (const LayerCache& cache : caches_) cache.copy_rows(from, to, kPageRows);
   pool_.release(page);
   return copy;
 }

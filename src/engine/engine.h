@@ -5,6 +5,7 @@
 #pragma once
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "engine/page_pool.h"
@@ -15,8 +16,12 @@ namespace longhaul {
 struct EngineOptions {
   int64_t tokens = 0;   // room of all sessions together, in pages of kPageRows of which each may leave one part empty
   int64_t chunk = 512;  // tokens of a prompt that pass through the layers together; any number gives the same logits
-  double skip_eps = 1e-7;  // as AttentionOptions
+  double skip_eps = 1e-7;             // as AttentionOptions
+  CacheType cache = CacheType::same;  // what keys and values are kept in; reduced ones are for models of f32
 };
+
+// --kv-cache-dtype (f32, bf16, int8; "": as the model computes) for a model of --dtype.
+CacheType cache_type(const std::string& kv_cache_dtype, const std::string& dtype);
 
 class Engine;
 
@@ -56,8 +61,9 @@ class Engine {
 
   Session session() { return Session(this); }  // an empty text
   // Appends one token to each of several sessions in one pass: [B, V] logits, in their order. A session's logits do not
-  // depend on the others, but for the last bits (1e-6) where a matrix product rounds rows differently together than
-  // alone. Error, with nothing changed, for a session twice or of another engine, or when there is no room for all.
+  // depend on the others: to the bit with packed weights (docs/inference.md), else but for the last bits (1e-6) where a
+  // matrix product rounds rows differently together than alone. Error, with nothing changed, for a session twice or of
+  // another engine, or when there is no room for all.
   Tensor decode(const std::vector<Session*>& sessions, const std::vector<int64_t>& tokens);
 
   // Tokens that one of several sessions takes in a pass, and what is asked of the rows behind them.
@@ -78,9 +84,9 @@ class Engine {
 
   const Model& model() const { return model_; }
   const PagePool& pool() const { return pool_; }
-  int64_t bytes() const { return pool_.pages() * page_bytes(model_); }
-  int64_t bytes_in_use() const { return (pool_.pages() - pool_.free_pages()) * page_bytes(model_); }
-  static int64_t page_bytes(const Model& model);  // of one page, in all layers
+  int64_t bytes() const { return pool_.pages() * page_bytes(model_, options_.cache); }
+  int64_t bytes_in_use() const { return (pool_.pages() - pool_.free_pages()) * page_bytes(model_, options_.cache); }
+  static int64_t page_bytes(const Model& model, CacheType cache = CacheType::same);  // of one page, in all layers
   static int64_t pages_for(int64_t tokens) { return tokens / kPageRows + (tokens % kPageRows != 0); }
 
  private:

@@ -128,8 +128,8 @@ Subject model_subject(const std::string& name, const ModelSubjectOptions& option
   subject.run = run_facts(folder, read_python_json(config));
   subject.method = canonical_method(options.method);
   subject.settings = {{"dtype", options.dtype}, {"device", options.device}};
-  const std::string weights = options.weight_dtype.empty() ? options.dtype : options.weight_dtype;
-  if (weights != options.dtype || weights == "bf16") subject.settings["weight_dtype"] = weights;
+  const std::string weight_dtype = options.weight_dtype.empty() ? options.dtype : options.weight_dtype;
+  if (weight_dtype != options.dtype || weight_dtype == "bf16") subject.settings["weight_dtype"] = weight_dtype;
   subject.journal = options.journal.empty() ? path_join(folder, "eval") : options.journal;
   subject.load = [folder, options]() -> std::unique_ptr<Responder> {
     LoadOptions load = inference_options(options.dtype, options.weight_dtype);

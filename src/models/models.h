@@ -8,7 +8,7 @@
 #include "base/registry.h"
 #include "base/spec.h"
 #include "nn/model.h"
-#include "ops/linear/packed_matrix.h"
+#include "ops/linear/weight_type.h"
 
 namespace longhaul {
 

@@ -8,6 +8,7 @@
 #include "models/hub_model.h"
 #include "nn/attention_block.h"
 #include "nn/mlp.h"
+#include "ops/embedding/embedding.h"
 
 namespace longhaul {
 

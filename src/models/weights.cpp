@@ -1,5 +1,7 @@
 #include "models/weights.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -90,32 +92,67 @@ Matching checked_matching(const Model& model, const TensorFiles& files) {
   return matching;
 }
 
-// Packs each matrix when the last of the tensors that it is made of has been read.
-class Packing {
+// Reads tensors into the model, a block of rows at a time: what a file's pages and a conversion take stays small. Matrices that are
+// packed are packed from the blocks, where these are their rows one behind the other.
+class WeightReader {
  public:
-  Packing(const Model& model, const std::vector<Matching::Pair>& pairs, WeightType type) : type_(type) {
-    for (const Model::Matrix& matrix : model.matrices()) waiting_[memory_of(matrix.weight)] = {matrix, 0};
-    for (const Matching::Pair& pair : pairs)
-      if (Waiting* matrix = find(pair.stored)) ++matrix->tensors;
+  WeightReader(const Model& model, const TensorFiles& files, std::optional<WeightType> packed) : files_(files) {
+    if (!packed) return;
+    for (const Model::Matrix& matrix : model.matrices())
+      matrices_.try_emplace(memory_of(matrix.weight), matrix.weight, matrix.exact ? WeightType::f32 : *packed);
   }
-  void read(const StoredTensor& stored) {
-    Waiting* matrix = find(stored);
-    if (!matrix || --matrix->tensors > 0) return;
-    pack_weight(matrix->matrix.weight, matrix->matrix.exact ? WeightType::f32 : type_);
+
+  void read(const StoredTensor& stored, const TensorView& view) {
+    const Tensor& part = stored.parts.front();
+    const auto found = matrices_.find(memory_of(part));
+    Matrix* matrix = found == matrices_.end() ? nullptr : &found->second;
+    const bool plain = stored.parts.size() == 1 && part.sizes() == stored.shape && part.dim() > 0 && part.numel() > 0;
+    if (plain) {
+      read_blocks(part, view, matrix);
+    } else {
+      take_stored(stored, borrow_tensor(view));
+      files_.forget(view);
+    }
+    if (matrix && (matrix->read += view.numel()) == matrix->weight.numel()) finish(*matrix);
   }
 
  private:
-  struct Waiting {
-    Model::Matrix matrix;
-    int64_t tensors;  // of the files, that are still to be read
+  struct Matrix {
+    Matrix(const Tensor& of, WeightType type) : weight(of), packer(of, type) {}
+    Tensor weight;
+    WeightPacker packer;
+    int64_t read = 0;  // numbers
   };
   static const void* memory_of(const Tensor& tensor) { return tensor.storage().unsafeGetStorageImpl(); }
-  Waiting* find(const StoredTensor& stored) {
-    const auto found = waiting_.find(memory_of(stored.parts.front()));
-    return found == waiting_.end() ? nullptr : &found->second;
+
+  void read_blocks(const Tensor& part, const TensorView& view, Matrix* matrix) const {
+    constexpr int64_t kBlockBytes = 16 << 20;
+    const Tensor values = borrow_tensor(view);
+    const int64_t rows = part.size(0), width = part.numel() / rows, row_bytes = width * size_of(view.dtype);
+    const int64_t block = std::max<int64_t>(kBlockBytes / row_bytes, 1);
+    // Rows of the matrix itself, and those that come next: the plain tensor is left alone.
+    const bool next = matrix && matrix->weight.size(-1) == width && part.is_contiguous() &&
+                      part.storage_offset() == matrix->packer.rows() * width;
+    for (int64_t begin = 0; begin < rows; begin += block) {
+      const int64_t count = std::min(block, rows - begin);
+      const Tensor some = values.narrow(0, begin, count);
+      if (next)
+        matrix->packer.add(some.to(at::kFloat).const_data_ptr<float>(), count);
+      else
+        part.narrow(0, begin, count).copy_(some);
+      files_.forget({view.dtype, {}, view.bytes.subspan(begin * row_bytes, count * row_bytes)});
+    }
   }
-  WeightType type_;
-  std::map<const void*, Waiting> waiting_;  // by their memory, of which the stored tensors' parts are views
+
+  // Rows that came another way lie in the plain tensor.
+  static void finish(Matrix& matrix) {
+    const int64_t width = matrix.weight.size(-1), rows = matrix.weight.numel() / width, done = matrix.packer.rows();
+    if (done < rows) matrix.packer.add(matrix.weight.const_data_ptr<float>() + done * width, rows - done);
+    matrix.packer.finish();
+  }
+
+  const TensorFiles& files_;
+  std::map<const void*, Matrix> matrices_;  // by their memory, of which the stored tensors' parts are views
 };
 
 }  // namespace
@@ -124,14 +161,9 @@ void check_weights(const Model& model, const TensorFiles& files) { checked_match
 
 void read_weights(const Model& model, const TensorFiles& files, std::optional<WeightType> packed) {
   const Matching matching = checked_matching(model, files);
-  std::optional<Packing> packing;
-  if (packed) packing.emplace(model, matching.pairs, *packed);
-  for (const auto& [stored, name] : matching.pairs) {
-    const TensorView& tensor = files.tensors().at(name);
-    take_stored(stored, borrow_tensor(tensor));
-    files.forget(tensor);
-    if (packing) packing->read(stored);
-  }
+  const at::NoGradGuard off;
+  WeightReader reader(model, files, packed);
+  for (const auto& [stored, name] : matching.pairs) reader.read(stored, files.tensors().at(name));
   if (!matching.left_out.empty())
     log_info(files.where(), ": ", matching.left_out.size(), " tensors that are no weights of this model left out (",
              matching.left_out.front(), matching.left_out.size() > 1 ? ", ...)" : ")");

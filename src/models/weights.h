@@ -5,7 +5,7 @@
 
 #include "io/tensor_files.h"
 #include "nn/model.h"
-#include "ops/linear/packed_matrix.h"
+#include "ops/linear/weight_type.h"
 
 namespace longhaul {
 

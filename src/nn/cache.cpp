@@ -1,8 +1,12 @@
 #include "nn/cache.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
+
+#include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 
@@ -31,7 +35,44 @@ Tensor rows_of_tokens(const Sequences& seq) {
   return at::tensor(rows, at::TensorOptions(at::kLong));
 }
 
+// from [T, G, D] f32 as int8 and scales [T, G].
+void quantize(const Tensor& from, const Tensor& numbers, const Tensor& scales) {
+  const Tensor rows = from.contiguous();
+  const int64_t dim = rows.size(2);
+  const float* x = rows.const_data_ptr<float>();
+  int8_t* to = numbers.mutable_data_ptr<int8_t>();
+  float* scale = scales.mutable_data_ptr<float>();
+  at::parallel_for(0, scales.numel(), 4096 / dim + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) {
+      float most = 0;
+      for (int64_t i = n * dim; i < (n + 1) * dim; ++i) most = std::max(most, std::abs(x[i]));
+      scale[n] = most / 127;
+      const float inverse = most > 0 ? 127 / most : 0;
+      for (int64_t i = n * dim; i < (n + 1) * dim; ++i) to[i] = static_cast<int8_t>(std::nearbyint(x[i] * inverse));
+    }
+  });
+}
+
+// This call's keys or values into their rows of a pool.
+void keep(const Tensor& from, const Tensor& rows, const Tensor& pool, const Tensor& scales) {
+  if (!scales.defined()) {
+    Tensor(pool).index_copy_(0, rows, from.to(pool.scalar_type()));
+    return;
+  }
+  const Tensor numbers = at::empty(from.sizes(), pool.options());
+  const Tensor own = at::empty({from.size(0), from.size(1)}, scales.options());
+  quantize(from, numbers, own);
+  Tensor(pool).index_copy_(0, rows, numbers);
+  Tensor(scales).index_copy_(0, rows, own);
+}
+
 }  // namespace
+
+int64_t element_bytes(CacheType type, int64_t element_size) {
+  return type == CacheType::same ? element_size : type == CacheType::bf16 ? 2 : 1;
+}
+
+int64_t scale_bytes(CacheType type) { return type == CacheType::int8 ? 4 : 0; }
 
 LayerCache LayerCache::make(const Sequences& seq, int64_t kv_heads, int64_t head_dim, int64_t channel_heads,
                             at::TensorOptions options) {
@@ -48,10 +89,20 @@ LayerCache LayerCache::make(const Sequences& seq, int64_t kv_heads, int64_t head
 }
 
 LayerCache LayerCache::pool(const Tensor& positions, int64_t kv_heads, int64_t head_dim, int64_t channel_heads,
-                            at::TensorOptions options) {
-  LayerCache cache = with_rows(positions.size(0), kv_heads, head_dim, channel_heads, options);
+                            at::TensorOptions options, CacheType type) {
+  const int64_t rows = positions.size(0);
+  if (type != CacheType::same) options = options.dtype(type == CacheType::bf16 ? at::kBFloat16 : at::kChar);
+  LayerCache cache = with_rows(rows, kv_heads, head_dim, channel_heads, options);
   cache.positions = positions;
+  if (type != CacheType::int8) return cache;
+  for (Tensor* scale : {&cache.k_scale, &cache.v_scale})
+    *scale = at::empty({rows, kv_heads}, options.dtype(at::kFloat));
   return cache;
+}
+
+void LayerCache::copy_rows(int64_t from, int64_t to, int64_t count) const {
+  for (const Tensor& t : {k, v, k_scale, v_scale, channel})
+    if (t.defined()) t.narrow(0, to, count).copy_(t.narrow(0, from, count));
 }
 
 AttentionSpans LayerCache::append(const Tensor& keys, const Tensor& values, const Sequences& seq) {
@@ -59,10 +110,12 @@ AttentionSpans LayerCache::append(const Tensor& keys, const Tensor& values, cons
   spans.query_offsets = seq.offsets;
   if (seq.pages) {
     const Tensor rows = rows_of_tokens(seq).to(k.device());
-    k.index_copy_(0, rows, keys);
-    v.index_copy_(0, rows, values);
+    keep(keys, rows, k, k_scale);
+    keep(values, rows, v, v_scale);
     positions.index_copy_(0, rows, seq.positions);
     spans.pages = seq.pages;
+    spans.reduced = k.scalar_type() != keys.scalar_type();
+    spans.k_scale = k_scale, spans.v_scale = v_scale;
     int64_t first = 0;
     for (int64_t b = 0; b < seq.count(); ++b) {
       spans.key_begin.push_back(first);

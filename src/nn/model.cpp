@@ -4,8 +4,8 @@
 
 namespace longhaul {
 
-int64_t ModelInfo::state_bytes_per_token(int64_t element_size) const {
-  return 2 * layers * kv_heads * head_dim * element_size + channel_bytes;
+int64_t ModelInfo::state_bytes_per_token(int64_t element_size, int64_t scale_size) const {
+  return 2 * layers * kv_heads * (head_dim * element_size + scale_size) + channel_bytes;
 }
 
 double ModelInfo::forward_flops(int64_t tokens, int64_t head_rows) const {

@@ -24,8 +24,9 @@ struct ModelInfo {
       2;          // [width, hidden] matrices that a token meets in a layer: 2, or 3 with a gate, of each expert
   Traits traits;  // of its encoding
   int64_t channel_bytes = 0;  // bytes per token beside keys and values, all layers
-  // Keys, values and channels of one token in all layers, in bytes, for elements of this size.
-  int64_t state_bytes_per_token(int64_t element_size) const;
+  // Keys, values and channels of one token in all layers, in bytes, for elements of this size (and scales of that, one of each
+  // head's keys and one of its values).
+  int64_t state_bytes_per_token(int64_t element_size, int64_t scale_size = 0) const;
   // Floating-point operations of one forward over T tokens of one sequence (matrices, half the attention square, head on `head_rows`).
   double forward_flops(int64_t tokens, int64_t head_rows) const;
 };

@@ -12,6 +12,8 @@ export LH_DOC_BENCH_ATTENTION="+--lengths 128 +--repeats 1 +--threads 1"
 export LH_DOC_BENCH_CE="+--lengths 16 +--repeats 1 +--threads 1"
 export LH_DOC_BENCH_TRAIN="+--lengths 64 +--repeats 1 +--threads 1"
 export LH_DOC_BENCH_ENCODINGS="--pos cable +--lengths 32 +--generate 10 +--repeats 1 +--threads 1"
+export LH_DOC_BENCH_PREFILL="+--repeats 1 +--threads 1"
+export LH_DOC_BENCH_DECODE="+--new 16 +--threads 1"
 export LH_DOC_BENCH_GEMM="+--repeats 1 +--threads 1"
 export LH_DOC_BENCH_MEMORY="+--repeats 1 +--threads 1"
 # `make demo`

@@ -3,10 +3,9 @@
 #include "ops/linear/packed_weight.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 
 #include "../support.h"
 #include "ops/embedding/embedding.h"
@@ -144,7 +143,8 @@ TEST(PackedWeight, PacksEveryMatrixOfAStack) {
 TEST(PackedWeight, HasNoGradients) {
   const Tensor weight = randn({50, 20}, at::kFloat, 1).set_requires_grad(true), x = randn({3, 20}, at::kFloat, 2);
   pack_weight(weight, WeightType::f32);
-  const Tensor leaf = x.clone().set_requires_grad(true), targets = at::tensor(std::vector<int64_t>{1, 2, 3}, at::kLong);
+  const Tensor leaf = x.clone().set_requires_grad(true),
+               targets = at::tensor(std::vector<int64_t>{1, 2, 3}, at::TensorOptions(at::kLong));
   EXPECT_TRUE(contains(error_of([&] { linear(leaf, {weight, {}}); }), "no gradients"));
   EXPECT_TRUE(contains(error_of([&] { linear_cross_entropy(x, {weight, {}, 1, 0}, targets); }), "no gradients"));
 }

@@ -13,7 +13,21 @@
 namespace longhaul {
 namespace {
 
-void check_heads(const Tensor& q, const Tensor& k, const Tensor& v) {
+void check_reduced(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionSpans& spans) {
+  check(q.is_cpu() && q.scalar_type() == at::kFloat && !at::GradMode::is_enabled(),
+        "attention: reduced keys are for f32 queries on the CPU, without gradients");
+  const bool small = k.scalar_type() == at::kChar;
+  check((small || k.scalar_type() == at::kBFloat16) && v.scalar_type() == k.scalar_type(),
+        "attention: reduced keys and values must both be bfloat16 or int8, got ", c10::toString(k.scalar_type()), ", ",
+        c10::toString(v.scalar_type()));
+  for (const Tensor* scale : {&spans.k_scale, &spans.v_scale}) {
+    check(!small || (scale->defined() && scale->dim() == 2 && scale->size(0) == k.size(0) &&
+                     scale->size(1) == k.size(1) && scale->scalar_type() == at::kFloat),
+          "attention: int8 keys and values need scales [S, G] = [", k.size(0), ", ", k.size(1), "] f32");
+  }
+}
+
+void check_heads(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionSpans& spans) {
   check(q.dim() == 3, "attention: q must be [T, H, D], got ", q.sizes());
   check(k.dim() == 3 && k.size(2) == q.size(2), "attention: k must be [S, G, D] with D = ", q.size(2), ", got ",
         k.sizes());
@@ -24,8 +38,10 @@ void check_heads(const Tensor& q, const Tensor& k, const Tensor& v) {
   const auto dtype = q.scalar_type();
   check(dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kDouble,
         "attention: q must be float, bfloat16 or double, got ", c10::toString(dtype));
-  check(k.scalar_type() == dtype && v.scalar_type() == dtype, "attention: q, k and v must have one dtype, got ",
-        c10::toString(dtype), ", ", c10::toString(k.scalar_type()), ", ", c10::toString(v.scalar_type()));
+  if (spans.reduced) check_reduced(q, k, v, spans);
+  check(spans.reduced || (k.scalar_type() == dtype && v.scalar_type() == dtype),
+        "attention: q, k and v must have one dtype, got ", c10::toString(dtype), ", ", c10::toString(k.scalar_type()),
+        ", ", c10::toString(v.scalar_type()));
   for (const Tensor* t : {&q, &k, &v}) {
     check(t->size(2) == 1 || t->stride(2) == 1,
           "attention: the last dimension of q, k and v must be contiguous, got strides ", t->strides());
@@ -202,10 +218,21 @@ Tensor gather_pages(const Tensor& pool, const PageTable& pages) {
 }
 
 KeyRows without_pages(const Tensor& k, const Tensor& v, const AttentionSpans& spans) {
-  if (!spans.pages) return {k, v, spans};
-  check_pages(spans, k.size(0));
-  KeyRows rows{gather_pages(k, *spans.pages), gather_pages(v, *spans.pages), spans};
-  rows.spans.pages = nullptr;
+  KeyRows rows{k, v, spans};
+  if (spans.pages) {
+    check_pages(spans, k.size(0));
+    for (Tensor* t : {&rows.k, &rows.v, &rows.spans.k_scale, &rows.spans.v_scale})
+      if (t->defined()) *t = gather_pages(*t, *spans.pages);
+    rows.spans.pages = nullptr;
+  }
+  if (!spans.reduced) return rows;
+  auto widen = [](Tensor& t, Tensor& scale) {
+    t = t.to(at::kFloat);
+    if (scale.defined()) t.mul_(scale.unsqueeze(2));
+    scale = Tensor();
+  };
+  widen(rows.k, rows.spans.k_scale), widen(rows.v, rows.spans.v_scale);
+  rows.spans.reduced = false;
   return rows;
 }
 
@@ -221,7 +248,7 @@ std::pair<c10::intrusive_ptr<AttentionProblem>, AttentionTensors> checked_call(c
                                                                                const AttentionSpans& spans,
                                                                                const Bias& bias,
                                                                                const AttentionOptions& options) {
-  check_heads(q, k, v);
+  check_heads(q, k, v, spans);
   check_spans(spans, q.size(0), key_rows(spans, k));
   if (spans.pages) check_pages(spans, k.size(0));
   check_options(options, q.size(0));
@@ -239,6 +266,8 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Attent
     return attention(q, rows.k, rows.v, rows.spans, bias, options);
   }
   const auto [problem, x] = checked_call(q, k, v, spans, bias, options);
+  if (!at::GradMode::is_enabled())
+    return (fused(q) ? attention_cpu_forward(*problem, x) : attention_aten_forward(*problem, x)).out;
   std::vector<Tensor> tensors = {x.q, x.k, x.v};
   tensors.insert(tensors.end(), x.bias.begin(), x.bias.end());
   return AttentionFunction::apply(problem, at::TensorList(tensors));

@@ -16,9 +16,12 @@ namespace longhaul {
 // With `pages`, k and v are pools and stay where they are: key_begin and key_end are then rows of what gather_pages() would
 // make of them, and that is also the layout of the bias's tensors over keys (s).
 struct AttentionSpans {
-  std::vector<int64_t> query_offsets;                               // [B+1]
-  std::vector<int64_t> key_begin, key_end;                          // [B]
-  std::shared_ptr<const PageTable> pages;                           // null: rows of k and v are what key_begin counts
+  std::vector<int64_t> query_offsets;       // [B+1]
+  std::vector<int64_t> key_begin, key_end;  // [B]
+  std::shared_ptr<const PageTable> pages;   // null: rows of k and v are what key_begin counts
+  // Keys and values are held in less than the f32 of the queries: bf16, or int8 with a scale for each row and head.
+  bool reduced = false;
+  Tensor k_scale, v_scale;                                          // [S, G] f32: int8 k and v are multiplied by them
   static AttentionSpans self(const std::vector<int64_t>& offsets);  // keys are the queries' own tokens (training)
 };
 
@@ -26,11 +29,11 @@ struct AttentionSpans {
 // row kPageRows * (pages of the sequences before b). Copies whole pages, so rows behind a sequence's end hold anything.
 Tensor gather_pages(const Tensor& pool, const PageTable& pages);
 
-// Keys and values [S, G, D] as the spans count them: gathered from their pages, or as they are when there are none. For code
-// that reads keys itself.
+// Keys and values [S, G, D] as the spans count them: gathered from their pages, or as they are when there are none; reduced ones
+// as f32. For code that reads keys itself.
 struct KeyRows {
   Tensor k, v;
-  AttentionSpans spans;  // without pages
+  AttentionSpans spans;  // without pages, not reduced
 };
 KeyRows without_pages(const Tensor& k, const Tensor& v, const AttentionSpans& spans);
 
@@ -51,7 +54,7 @@ struct AttentionOptions {
   AttentionStats* stats = nullptr;  // added to, in the forward pass
 };
 
-// q [T, H, D]; k, v [S, G, D] with H a multiple of G and D in 1..256; last dimension contiguous, any other strides.
+// q [T, H, D]; k, v [S, G, D] of q's dtype (or reduced, AttentionSpans, without gradients) with H a multiple of G and D in 1..256; last dimension contiguous, any other strides.
 // Returns [T, H, D] in q's dtype. f32 and bf16 run fused on the CPU (f32 sums; same bits on any thread count); double and
 // other devices run as a composition of ATen ops by row blocks. A query that sees no key gives zeros.
 // Gradients: q, k, v and every tensor of the bias; none with pages. Error for shapes that do not fit.

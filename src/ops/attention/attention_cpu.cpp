@@ -78,7 +78,8 @@ class ForwardPass {
       pack_tile(call_.key_rows(call_.x.k, b, j, g), count, call_.head_dim, scratch.rows);
       row_norms(scratch.rows, count, call_.padded_dim, scratch.norms);
       call_.set_k_norm(g, tile, *std::max_element(scratch.norms, scratch.norms + count));
-      transpose_tile(scratch.rows, call_.padded_dim, k_transposed_.data_ptr<float>() + task * tile_size());
+      transpose_tile(scratch.rows, call_.padded_dim, call_.padded_dim,
+                     k_transposed_.data_ptr<float>() + task * tile_size());
       pack_tile(call_.key_rows(call_.x.v, b, j, g), count, call_.head_dim, v_.data_ptr<float>() + task * tile_size());
     });
     call_.finish_k_norms();

@@ -141,8 +141,8 @@ class BackwardPass {
       const int64_t count = std::min(kKeyTile, call_.problem.keys(b) - first_key);
       pack_tile(call_.key_rows(call_.x.k, b, first_key, g), count, call_.head_dim, scratch.k);
       pack_tile(call_.key_rows(call_.x.v, b, first_key, g), count, call_.head_dim, scratch.v);
-      transpose_tile(scratch.k, dim_, scratch.k_transposed);
-      transpose_tile(scratch.v, dim_, scratch.v_transposed);
+      transpose_tile(scratch.k, dim_, dim_, scratch.k_transposed);
+      transpose_tile(scratch.v, dim_, dim_, scratch.v_transposed);
       const int64_t row = (g * call_.all_tiles() + call_.tile_offset(b) + tile) * kKeyTile;
       const KeyTile keys{tile,
                          scratch.k,

@@ -34,6 +34,12 @@ Form form_of(const AttentionProblem& problem) {
   }
 }
 
+Storage storage_of(const Tensor& t) {
+  return t.scalar_type() == at::kFloat      ? Storage::f32
+         : t.scalar_type() == at::kBFloat16 ? Storage::bf16
+                                            : Storage::int8;
+}
+
 // unit * from[j * stride] as pairs of floats, zeros beyond count; the least and the largest of the high ones.
 std::pair<float, float> split(const double* from, int64_t stride, int64_t count, double unit, float* high, float* low) {
   float least = static_cast<float>(unit * from[0]), most = least;
@@ -51,7 +57,7 @@ std::pair<float, float> split(const double* from, int64_t stride, int64_t count,
 CpuCall::CpuCall(const AttentionProblem& call, const AttentionTensors& tensors) : problem(call), x(tensors) {
   heads = x.q.size(1), groups = x.k.size(1), head_dim = x.q.size(2), padded_dim = padded(head_dim),
   tokens = x.q.size(0);
-  storage = x.q.scalar_type() == at::kFloat ? Storage::f32 : Storage::bf16;
+  storage = storage_of(x.q), key_storage = storage_of(x.k);
   const AttentionOptions& options = problem.options;
   setting = {head_dim,
              padded_dim,
@@ -164,7 +170,12 @@ Strided CpuCall::all_key_rows(const Tensor& t, int64_t b, int64_t g) const {
 
 Strided CpuCall::group_rows(const Tensor& t, int64_t row, int64_t g) const {
   const int64_t at = row * t.stride(0) + g * t.stride(1);
-  return {static_cast<const char*>(t.const_data_ptr()) + at * t.element_size(), storage, t.stride(0)};
+  const Tensor& scales = &t == &x.k ? problem.spans.k_scale : problem.spans.v_scale;
+  Strided rows{static_cast<const char*>(t.const_data_ptr()) + at * t.element_size(), key_storage, t.stride(0)};
+  if (key_storage != Storage::int8) return rows;
+  rows.scales = scales.const_data_ptr<float>() + row * scales.stride(0) + g * scales.stride(1);
+  rows.scale_row = scales.stride(0);
+  return rows;
 }
 
 void CpuCall::query_factors(int64_t b, int64_t r, int64_t count, float* factors) const {

@@ -60,8 +60,8 @@ class CpuCall {
   const AttentionProblem& problem;
   const AttentionTensors& x;
   int64_t heads, groups, head_dim, padded_dim, tokens;
-  int64_t longest = 0;  // keys of the longest sequence
-  kernels::Storage storage;
+  int64_t longest = 0;                    // keys of the longest sequence
+  kernels::Storage storage, key_storage;  // of queries; of keys and values
   kernels::Setting setting;
 
  private:

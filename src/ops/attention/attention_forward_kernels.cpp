@@ -52,7 +52,7 @@ class Forward {
   HWY_INLINE void add_tile(int64_t tile) {
     const int64_t first_key = tile * kKeyTile;
     if (keys_.k_transposed != nullptr) {
-      k_transposed_ = keys_.k_transposed + first_key * dim_, v_ = keys_.v + first_key * dim_;
+      k_transposed_ = keys_.k_transposed + first_key * dim_, v_ = keys_.v + first_key * dim_, v_row_ = dim_;
     } else {
       pack(first_key);
     }
@@ -69,10 +69,17 @@ class Forward {
   HWY_INLINE void pack(int64_t first_key) {
     const int64_t count = std::min(kKeyTile, keys_.count - first_key);
     const int64_t row = keys_.pages == nullptr ? first_key : keys_.pages[first_key / kKeyTile] * kKeyTile;
-    pack_tile(from(keys_.k_rows, row), count, setting_.head_dim, scratch_.k);
-    transpose_tile(scratch_.k, dim_, scratch_.k_transposed);
-    pack_tile(from(keys_.v_rows, row), count, setting_.head_dim, scratch_.v);
-    k_transposed_ = scratch_.k_transposed, v_ = scratch_.v;
+    const Strided k = from(keys_.k_rows, row), v = from(keys_.v_rows, row);
+    k_transposed_ = scratch_.k_transposed;
+    if (count == kKeyTile && k.storage == Storage::f32 && setting_.head_dim == dim_) {  // as they lie
+      transpose_tile(static_cast<const float*>(k.data), k.row, dim_, scratch_.k_transposed);
+      v_ = static_cast<const float*>(v.data), v_row_ = v.row;
+      return;
+    }
+    pack_tile(k, count, setting_.head_dim, scratch_.k);
+    transpose_tile(scratch_.k, dim_, dim_, scratch_.k_transposed);
+    pack_tile(v, count, setting_.head_dim, scratch_.v);
+    v_ = scratch_.v, v_row_ = dim_;
   }
 
   // Rows [begin, end) and the first `columns` keys of the tile.
@@ -84,7 +91,7 @@ class Forward {
     if (setting_.cap > 0) soften(logits, end - begin, columns);
     for (int64_t r = begin; r < end; ++r) add_row(first_key, r, columns);
     product<Into::scale_and_add>(
-        {logits, kKeyTile, 1, v_, dim_, out, dim_, end - begin, dim_, columns, scratch_.factor + begin});
+        {logits, kKeyTile, 1, v_, v_row_, out, dim_, end - begin, dim_, columns, scratch_.factor + begin});
   }
 
   HWY_INLINE void soften(float* logits, int64_t count, int64_t columns) const {
@@ -156,6 +163,7 @@ class Forward {
   ForwardScratch& scratch_;
   const int64_t dim_;
   const float *k_transposed_ = nullptr, *v_ = nullptr;  // of the tile at hand
+  int64_t v_row_ = 0;
 };
 
 HWY_ATTR TileCount ForwardRows(const Setting& setting, const Keys& keys, const Rows& rows, ForwardScratch& scratch,

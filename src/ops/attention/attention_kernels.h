@@ -46,15 +46,18 @@ inline int64_t seen_end(const Setting& setting, int64_t keys, int64_t index) {
 }
 
 // Rows of a tensor.
-enum class Storage { f32, bf16 };
+enum class Storage { f32, bf16, int8 };
 struct Strided {
   const void* data;
   Storage storage;
-  int64_t row;  // elements from one row to the next
+  int64_t row;                    // elements from one row to the next
+  const float* scales = nullptr;  // int8: what a row is multiplied by
+  int64_t scale_row = 0;          // from one row's scale to the next
 };
 inline Strided from(const Strided& x, int64_t row) {
-  const int64_t bytes = row * x.row * (x.storage == Storage::f32 ? 4 : 2);
-  return {static_cast<const char*>(x.data) + bytes, x.storage, x.row};
+  const int64_t bytes = row * x.row * (x.storage == Storage::f32 ? 4 : x.storage == Storage::bf16 ? 2 : 1);
+  const float* scales = x.scales ? x.scales + row * x.scale_row : nullptr;
+  return {static_cast<const char*>(x.data) + bytes, x.storage, x.row, scales, x.scale_row};
 }
 
 // Largest |k| and the range of s over the keys of each tile, for the bounds of skipping.
@@ -89,8 +92,8 @@ struct Rows {
 // ---- packing: rows of a tensor to padded float rows and back ----------------------------------------------------------
 // to[r][Dp] = from[r][0..D) * factor[r] (factor null: 1).
 void pack_rows(const Strided& from, int64_t count, int64_t head_dim, const float* factor, float* to);
-// from [kKeyTile][Dp] -> to [Dp][kKeyTile].
-void transpose_tile(const float* from, int64_t padded_dim, float* to);
+// from [kKeyTile][Dp], `row` numbers from one row to the next -> to [Dp][kKeyTile].
+void transpose_tile(const float* from, int64_t row, int64_t padded_dim, float* to);
 // norms[r] = |rows[r]|, a little rounded up.
 void row_norms(const float* rows, int64_t count, int64_t padded_dim, float* norms);
 // to[r][0..D) = from[r] * factor.

@@ -16,6 +16,10 @@ HWY_INLINE Vector load(const hwy::bfloat16_t* from) {
   const Floats d;
   return hn::PromoteTo(d, hn::LoadU(hn::Rebind<hwy::bfloat16_t, Floats>(), from));
 }
+HWY_INLINE Vector load(const int8_t* from) {
+  const hn::RebindToSigned<Floats> di;
+  return hn::ConvertTo(Floats(), hn::PromoteTo(di, hn::LoadU(hn::Rebind<int8_t, Floats>(), from)));
+}
 HWY_INLINE void save(Vector x, float* to) { hn::StoreU(x, Floats(), to); }
 // Rounded to nearest even; a NaN keeps a bit of its payload that survives.
 HWY_INLINE void save(Vector x, hwy::bfloat16_t* to) {
@@ -31,11 +35,13 @@ HWY_INLINE void save(Vector x, hwy::bfloat16_t* to) {
 }
 
 template <class Element>
-HWY_INLINE void pack(const Element* from, int64_t row, int64_t count, int64_t dim, const float* factor, float* to) {
+HWY_INLINE void pack(const Strided& rows, int64_t count, int64_t dim, const float* factor, float* to) {
   const Floats d;
   const int64_t n = lanes(), whole = dim / n * n, width = padded(dim);
-  for (int64_t r = 0; r < count; ++r, from += row, to += width) {
-    const Vector f = hn::Set(d, factor == nullptr ? 1.0f : factor[r]);
+  const Element* from = static_cast<const Element*>(rows.data);
+  for (int64_t r = 0; r < count; ++r, from += rows.row, to += width) {
+    const float scale = rows.scales == nullptr ? 1.0f : rows.scales[r * rows.scale_row];
+    const Vector f = hn::Set(d, factor == nullptr ? scale : factor[r] * scale);
     for (int64_t c = 0; c < whole; c += n) hn::StoreU(hn::Mul(f, load(from + c)), d, to + c);
     if (whole == width) continue;
     alignas(64) Element tail[16] = {};
@@ -45,10 +51,10 @@ HWY_INLINE void pack(const Element* from, int64_t row, int64_t count, int64_t di
 }
 
 HWY_ATTR void PackRows(const Strided& from, int64_t count, int64_t dim, const float* factor, float* to) {
-  if (from.storage == Storage::f32) {
-    pack(static_cast<const float*>(from.data), from.row, count, dim, factor, to);
-  } else {
-    pack(static_cast<const hwy::bfloat16_t*>(from.data), from.row, count, dim, factor, to);
+  switch (from.storage) {
+    case Storage::f32: return pack<float>(from, count, dim, factor, to);
+    case Storage::bf16: return pack<hwy::bfloat16_t>(from, count, dim, factor, to);
+    case Storage::int8: return pack<int8_t>(from, count, dim, factor, to);
   }
 }
 
@@ -76,19 +82,19 @@ HWY_ATTR void UnpackRows(const float* from, int64_t count, int64_t dim, float fa
 }
 
 // Blocks of 4 x 4 in registers.
-HWY_ATTR void TransposeTile(const float* from, int64_t dim, float* to) {
+HWY_ATTR void TransposeTile(const float* from, int64_t row, int64_t dim, float* to) {
   const hn::FixedTag<float, HWY_TARGET == HWY_SCALAR ? 1 : 4> d;
 #if HWY_TARGET == HWY_SCALAR
   for (int64_t r = 0; r < kKeyTile; ++r) {
-    for (int64_t c = 0; c < dim; ++c) hn::Store(hn::Load(d, from + r * dim + c), d, to + c * kKeyTile + r);
+    for (int64_t c = 0; c < dim; ++c) hn::Store(hn::Load(d, from + r * row + c), d, to + c * kKeyTile + r);
   }
 #else
   const hn::RepartitionToWide<decltype(d)> wide;
   for (int64_t c = 0; c < dim; c += 4) {
     for (int64_t r = 0; r < kKeyTile; r += 4) {
-      const float* x = from + r * dim + c;
-      const auto r0 = hn::LoadU(d, x), r1 = hn::LoadU(d, x + dim);
-      const auto r2 = hn::LoadU(d, x + 2 * dim), r3 = hn::LoadU(d, x + 3 * dim);
+      const float* x = from + r * row + c;
+      const auto r0 = hn::LoadU(d, x), r1 = hn::LoadU(d, x + row);
+      const auto r2 = hn::LoadU(d, x + 2 * row), r3 = hn::LoadU(d, x + 3 * row);
       const auto low01 = hn::BitCast(wide, hn::InterleaveLower(d, r0, r1));
       const auto low23 = hn::BitCast(wide, hn::InterleaveLower(d, r2, r3));
       const auto high01 = hn::BitCast(wide, hn::InterleaveUpper(d, r0, r1));
@@ -144,8 +150,8 @@ void unpack_rows(const float* from, int64_t count, int64_t head_dim, float facto
                  int64_t row) {
   HWY_DYNAMIC_DISPATCH(UnpackRows)(from, count, head_dim, factor, to, storage, row);
 }
-void transpose_tile(const float* from, int64_t padded_dim, float* to) {
-  HWY_DYNAMIC_DISPATCH(TransposeTile)(from, padded_dim, to);
+void transpose_tile(const float* from, int64_t row, int64_t padded_dim, float* to) {
+  HWY_DYNAMIC_DISPATCH(TransposeTile)(from, row, padded_dim, to);
 }
 void row_products(const float* a, const float* b, int64_t count, int64_t padded_dim, float* sums) {
   HWY_DYNAMIC_DISPATCH(RowProducts)(a, b, count, padded_dim, sums);

@@ -74,6 +74,9 @@ template <Into into, int kRows>
 HWY_INLINE void product_rows(const Product& x, int64_t row) {
   const int64_t n = lanes();
   int64_t column = 0;
+  if constexpr (kRows == 1) {  // one row alone waits for its own sums: the more of them, the better
+    for (; column + 4 * n <= x.columns; column += 4 * n) product_block<into, kRows, 4>(x, row, column);
+  }
   for (; column + 2 * n <= x.columns; column += 2 * n) product_block<into, kRows, 2>(x, row, column);
   for (; column < x.columns; column += n) product_block<into, kRows, 1>(x, row, column);
 }

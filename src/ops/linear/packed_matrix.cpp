@@ -41,15 +41,21 @@ int64_t PackedMatrix::bytes() const {
   return panels() * kPanelRows * depth * element_bytes(type) + all_scales;
 }
 
-PackedMatrix pack_matrix(const float* weight, int64_t rows, int64_t depth, WeightType type) {
+PackedMatrix packed_memory(int64_t rows, int64_t depth, WeightType type) {
   PackedMatrix packed{type, rows, depth, nullptr, nullptr};
-  const int64_t panels = packed.panels();
-  packed.numbers.reset(static_cast<std::byte*>(new_memory(panels * kPanelRows * depth * element_bytes(type))));
+  const int64_t padded = packed.panels() * kPanelRows;
+  packed.numbers.reset(static_cast<std::byte*>(new_memory(padded * depth * element_bytes(type))));
   if (type == WeightType::int8)
     packed.scales.reset(
-        static_cast<float*>(new_memory(panels * packed.groups() * kPanelRows * static_cast<int64_t>(sizeof(float)))));
-  at::parallel_for(0, panels, 1, [&](int64_t begin, int64_t end) { kernels::pack_panels(weight, packed, begin, end); });
+        static_cast<float*>(new_memory(padded * packed.groups() * static_cast<int64_t>(sizeof(float)))));
   return packed;
+}
+
+void pack_rows(const PackedMatrix& packed, int64_t row, int64_t count, const float* from) {
+  const int64_t first = row / kPanelRows, last = (row + count + kPanelRows - 1) / kPanelRows;
+  at::parallel_for(first, last, 1, [&](int64_t begin, int64_t end) {
+    kernels::pack_panels(from + (begin - first) * kPanelRows * packed.depth, packed, begin, end);
+  });
 }
 
 void multiply_packed(const PackedProduct& product) {

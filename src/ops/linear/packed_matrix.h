@@ -5,13 +5,9 @@
 #include <cstdlib>
 #include <memory>
 
-namespace longhaul {
+#include "ops/linear/weight_type.h"
 
-// What the numbers of a packed weight are stored as; products sum in f32 always.
-//   f32   as they are
-//   bf16  rounded to the nearest, half to even
-//   int8  scale * q with q in [-127, 127]: for every kScaleGroup numbers of a row one f32 scale, their largest magnitude / 127
-enum class WeightType { f32, bf16, int8 };
+namespace longhaul {
 
 constexpr int64_t kPanelRows = 32;    // rows of the weight that a panel holds side by side
 constexpr int64_t kSumDepth = 384;    // products whose sum begins at zero
@@ -20,7 +16,6 @@ constexpr int64_t kScaleGroup = 128;  // the same for int8, which share a scale;
 // How many products of a weight of this type are summed from zero before the sum is added to the output.
 inline int64_t sum_depth(WeightType type) { return type == WeightType::int8 ? kScaleGroup : kSumDepth; }
 inline int64_t element_bytes(WeightType type) { return type == WeightType::f32 ? 4 : type == WeightType::bf16 ? 2 : 1; }
-const char* name_of(WeightType type);  // "bf16"
 
 struct FreeMemory {
   void operator()(void* memory) const { std::free(memory); }
@@ -41,8 +36,10 @@ struct PackedMatrix {
   const float* panel_scales(int64_t p) const { return scales.get() + p * groups() * kPanelRows; }
 };
 
-// weight [rows, depth], contiguous.
-PackedMatrix pack_matrix(const float* weight, int64_t rows, int64_t depth, WeightType type);
+// Memory for a matrix; then rows [row, row + count) of it from contiguous memory, where row is the first of a panel and count whole
+// panels or the rest of the matrix.
+PackedMatrix packed_memory(int64_t rows, int64_t depth, WeightType type);
+void pack_rows(const PackedMatrix& packed, int64_t row, int64_t count, const float* from);
 // Row `row` of what is stored -> to [depth].
 void unpack_row(const PackedMatrix& weight, int64_t row, float* to);
 

@@ -12,7 +12,6 @@ namespace HWY_NAMESPACE {
 
 // The upper half of x's bits, rounded to nearest even; a NaN stays one.
 HWY_INLINE hn::Vec<hn::RebindToUnsigned<PanelFloats>> upper_half(PanelVector x) {
-  const PanelFloats d;
   const hn::RebindToUnsigned<PanelFloats> du;
   const auto bits = hn::BitCast(du, x), odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1u));
   const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7fffu)));
@@ -53,16 +52,16 @@ HWY_INLINE void pack_int8(const float* from, int64_t depth, std::byte* to, float
   }
 }
 
-void PackPanels(const float* weight, const PackedMatrix& packed, int64_t begin, int64_t end) {
+void PackPanels(const float* from, const PackedMatrix& packed, int64_t begin, int64_t end) {
   HWY_ALIGN float turned[kSumDepth * kPanelRows];
   const int64_t step = sum_depth(packed.type), depth = packed.depth;
-  for (int64_t p = begin; p < end; ++p) {
-    const int64_t row = p * kPanelRows, rows = std::min(kPanelRows, packed.rows - row);
+  for (int64_t p = begin; p < end; ++p, from += kPanelRows * depth) {
+    const int64_t rows = std::min(kPanelRows, packed.rows - p * kPanelRows);
     for (int64_t k = 0; k < depth; k += step) {
       const int64_t count = std::min(step, depth - k);
       std::byte* to = packed.numbers.get() + (p * depth + k) * kPanelRows * element_bytes(packed.type);
       float* panel = packed.type == WeightType::f32 ? reinterpret_cast<float*>(to) : turned;
-      pack_panel(weight + row * depth + k, depth, 1, rows, count, kPanelRows, panel);
+      pack_panel(from + k, depth, 1, rows, count, kPanelRows, panel);
       if (packed.type == WeightType::bf16) pack_bf16(turned, count, to);
       if (packed.type == WeightType::int8)
         pack_int8(turned, count, to, packed.scales.get() + (p * packed.groups() + k / kScaleGroup) * kPanelRows);
@@ -101,8 +100,8 @@ namespace longhaul {
 HWY_EXPORT(PackPanels);
 HWY_EXPORT(UnpackRow);
 
-void kernels::pack_panels(const float* weight, const PackedMatrix& packed, int64_t begin, int64_t end) {
-  HWY_DYNAMIC_DISPATCH(PackPanels)(weight, packed, begin, end);
+void kernels::pack_panels(const float* rows, const PackedMatrix& packed, int64_t begin, int64_t end) {
+  HWY_DYNAMIC_DISPATCH(PackPanels)(rows, packed, begin, end);
 }
 
 void unpack_row(const PackedMatrix& weight, int64_t row, float* to) {

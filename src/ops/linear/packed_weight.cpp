@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -30,31 +31,70 @@ void give_memory_back(const Tensor& weight) {
   c10::StorageImpl* storage = weight.storage().unsafeGetStorageImpl();
   storage->set_data_ptr_noswap(at::DataPtr(nullptr, at::kCPU));
   storage->set_nbytes(size_t{0});
-  storage->set_throw_on_immutable_data_ptr();
+  storage->release_data_and_set_meta_custom_data_ptr_error_msg_("this weight is packed: it has no plain numbers");
 }
 
 }  // namespace
 
-void pack_weight(const Tensor& weight, WeightType type) {
+WeightPacker::WeightPacker(const Tensor& weight, WeightType type) : weight_(weight), type_(type) {
   check((weight.dim() == 2 || weight.dim() == 3) && weight.is_cpu() && weight.scalar_type() == at::kFloat &&
             weight.is_contiguous(),
         "pack_weight: weight must be a contiguous f32 [out, in] or [E, out, in] on the CPU, got ", Shown{weight});
   check(!packed_numbers(weight), "pack_weight: the weight is packed already");
+  matrix_rows_ = weight.size(-2), depth_ = weight.size(-1);
+}
+
+void WeightPacker::add(const float* from, int64_t count) {
+  check((rows_ + count) * depth_ <= weight_.numel(), "pack_weight: wanted ", weight_.numel() / depth_, " rows, got ",
+        rows_ + count);
+  while (count > 0) {
+    const int64_t taken = take(from, count);
+    from += taken * depth_, count -= taken, rows_ += taken;
+  }
+}
+
+int64_t WeightPacker::take(const float* from, int64_t count) {
+  const int64_t row = rows_ % matrix_rows_;
+  if (row == 0) matrices_.push_back(packed_memory(matrix_rows_, depth_, type_));
+  const int64_t left = matrix_rows_ - row, most = std::min(count, left);
+  if (pending_.empty() && (most == left || most >= kPanelRows)) {
+    const int64_t whole = most == left ? most : most / kPanelRows * kPanelRows;
+    pack_rows(matrices_.back(), row, whole, from);
+    return whole;
+  }
+  const int64_t some = std::min(most, kPanelRows - row % kPanelRows);
+  pending_.insert(pending_.end(), from, from + some * depth_);
+  if ((row + some) % kPanelRows == 0 || some == left) {
+    pack_rows(matrices_.back(), row / kPanelRows * kPanelRows, static_cast<int64_t>(pending_.size()) / depth_,
+              pending_.data());
+    pending_.clear();
+  }
+  return some;
+}
+
+void WeightPacker::finish() {
+  check(rows_ * depth_ == weight_.numel(), "pack_weight: wanted ", weight_.numel() / std::max<int64_t>(depth_, 1),
+        " rows, got ", rows_);
   auto numbers = c10::make_intrusive<PackedNumbers>();
-  const float* data = weight.const_data_ptr<float>();
-  if (weight.dim() == 2) {
-    numbers->matrix = pack_matrix(data, weight.size(0), weight.size(1), type);
+  if (weight_.dim() == 2) {
+    numbers->matrix = std::move(matrices_.at(0));
   } else {
-    const Tensor plain = weight.detach();
-    for (int64_t i = 0; i < weight.size(0); ++i, data += weight.size(1) * weight.size(2)) {
+    const Tensor plain = weight_.detach();
+    for (size_t i = 0; i < matrices_.size(); ++i) {
       auto one = c10::make_intrusive<PackedNumbers>();
-      one->matrix = pack_matrix(data, weight.size(1), weight.size(2), type);
-      numbers->stack.push_back(plain.select(0, i));
+      one->matrix = std::move(matrices_[i]);
+      numbers->stack.push_back(plain.select(0, static_cast<int64_t>(i)));
       hang(numbers->stack.back(), std::move(one));
     }
   }
-  hang(weight, std::move(numbers));
-  give_memory_back(weight);
+  hang(weight_, std::move(numbers));
+  give_memory_back(weight_);
+}
+
+void pack_weight(const Tensor& weight, WeightType type) {
+  WeightPacker packer(weight, type);
+  packer.add(weight.const_data_ptr<float>(), weight.numel() / std::max<int64_t>(weight.size(-1), 1));
+  packer.finish();
 }
 
 const PackedMatrix* packed_matrix(const Tensor& weight) {

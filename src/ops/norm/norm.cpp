@@ -1,6 +1,7 @@
 // Checks, dispatch and gradient of the normalisations.
 #include "ops/norm/norm.h"
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mean.h>
 #include <ATen/ops/rsqrt.h>
@@ -138,6 +139,7 @@ Tensor normalize(const Tensor& x, const Norm& norm) {
   check_norm("normalize", x, norm);
   if (norm.kind == NormKind::none) return x;
   if (norm.offset != 0) return normalize(x, without_offset(norm));
+  if (!at::GradMode::is_enabled()) return normalize_forward(x, norm);
   return NormFunction::apply(x, optional(norm.weight), optional(norm.bias), norm.kind, norm.eps);
 }
 

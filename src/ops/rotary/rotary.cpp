@@ -1,6 +1,7 @@
 // Checks, dispatch and gradient of the rotation.
 #include "ops/rotary/rotary.h"
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -103,6 +104,10 @@ Tensor rotate_heads_(Tensor x, int64_t heads, int64_t head_dim, const Rotation& 
           Shown{*table});
     check(table->scalar_type() == x.scalar_type(), "rotary: cos and sin must have x's dtype ", x.scalar_type(),
           ", got ", table->scalar_type());
+  }
+  if (!at::GradMode::is_enabled()) {
+    rotate(x, x, heads, head_dim, rotation, /*inverse=*/false);
+    return x;
   }
   return RotaryFunction::apply(x, rotation.cos, rotation.sin, rotation.layout, heads, head_dim);
 }
