@@ -39,8 +39,7 @@ TEST(PackedEngine, ABatchOfRaggedSessionsIsEachAloneToTheBit) {
         if (cache != CacheType::same && position != kPositions[0]) continue;
         SCOPED_TRACE(str(position, " ", name_of(weights), " cache ", static_cast<int>(cache)));
         const auto model = packed_model(position, weights);
-        const std::vector<int64_t> tokens = some_tokens(150),
-                                   lengths = {3, 1, 130, 9, 64, 65, 20, 7, 11, 12, 13, 14};
+        const std::vector<int64_t> tokens = some_tokens(150), lengths = {3, 1, 130, 9, 64, 65, 20, 7, 11, 12, 13, 14};
         Engine engine(*model, {.tokens = 40 * kPageRows, .cache = cache});
         std::vector<Session> together, alone;
         for (int64_t length : lengths) {
