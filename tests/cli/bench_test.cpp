@@ -28,7 +28,7 @@ std::vector<Json> rows_of(const std::string& arguments) {
   std::vector<Json> rows;
   for (const std::string& line : split(result.text, '\n')) {
     Json row = line.starts_with("{") ? parse_json(line, "row") : Json::object();  // messages are there too
-    if (row.value("bench", "") == "encodings") rows.push_back(row);  // the machine's limit is measured too
+    if (row.value("bench", "") == "encodings") rows.push_back(row);               // the machine's limit is measured too
   }
   return rows;
 }
