@@ -38,8 +38,7 @@ struct Measurement {
 
 double cpu_seconds();  // processor time of this process so far, all threads
 
-// Calls `work` once to warm up and `repeats` times measured, each when its turn has come (bench/turns.h: only a bench cell may
-// call this); stops early, with one repeat at least, when `budget` seconds are spent.
+// Calls `work` once to warm up and `repeats` times measured, each when its turn has come (bench/turns.h); stops early, with one repeat at least, when `budget` seconds are spent.
 Measurement measure(const std::function<void()>& work, int64_t repeats, double budget = 10);
 
 // Peak memory of this process above what is resident when the watch is made (freed memory is given back first).

@@ -91,6 +91,7 @@ void add_measured(const std::vector<Json>& group, std::vector<Json>& rows) {
 }
 
 Json measure_here(const std::string& text) {
+  take_turns();
   Json cell = parse_json(text, "cell");
   at::set_num_threads(cell.at("threads").get<int>());
   at::manual_seed(cell.at("seed").get<uint64_t>());

@@ -11,7 +11,9 @@ namespace longhaul {
 // their messages go to our stderr. A child that fails gives {error: "..."}: that is a result too.
 std::vector<Json> measure_in_turns(const std::vector<Json>& cells);
 
-// The child's side: asks for the next turn and returns when it has come. The first call of many before a repeat is measured.
+// The child's side. take_turns() says that this process is such a child; from then on wait_for_turn() asks for the next turn and
+// returns when it has come. In any other process it returns at once.
+void take_turns();
 void wait_for_turn();
 
 }  // namespace longhaul

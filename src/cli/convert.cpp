@@ -102,6 +102,7 @@ LH_REGISTER(Commands, "convert", "a model directory in another dtype, or in one 
               auto flags = std::make_shared<ConvertFlags>();
               app.add_option("input", flags->input, "a model directory, or a .pt file")->required();
               add_dtype_flag(app);
+              add_dry_run_flag(app);
               flags->dtype = app.get_option("--dtype");
               app.add_option("output", flags->output, "what to make; must not exist")->required();
               app.add_option("--format", flags->format, "of the output: run (directory) or state_dict (.pt)")

@@ -157,6 +157,27 @@ std::vector<NamedTensor> tensors_of(const SafetensorsFile& file) {
   return tensors;
 }
 
+// bins/ and shards/ under `folder`: every other tensor in each of two files.
+void write_parts(const TemporaryFolder& folder, const Json& config, const std::vector<NamedTensor>& tensors) {
+  Json bin_index = Json::object(), index = Json::object();
+  std::vector<NamedTensor> parts[2];
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    parts[i % 2].push_back(tensors[i]);
+    index[tensors[i].name] = str("part", i % 2, ".safetensors");
+    bin_index[tensors[i].name] = str("part", i % 2, ".bin");
+  }
+  for (const char* name : {"bins", "shards"}) {
+    make_folders(folder / name);
+    write_json(folder / (std::string(name) + "/config.json"), config);
+  }
+  for (size_t i = 0; i < 2; ++i) {
+    write_torch_file(folder / str("bins/part", i, ".bin"), parts[i]);
+    write_safetensors(folder / str("shards/part", i, ".safetensors"), parts[i]);
+  }
+  write_json(folder / "bins/pytorch_model.bin.index.json", {{"weight_map", bin_index}});
+  write_json(folder / "shards/model.safetensors.index.json", {{"weight_map", index}});
+}
+
 TEST_F(Convert, AFolderBecomesOneFileInAnyDtype) {
   toy_checkpoint("llama").write(folder_ / "llama");
   const std::string whole = folder_ / "llama/model.safetensors";
@@ -166,25 +187,8 @@ TEST_F(Convert, AFolderBecomesOneFileInAnyDtype) {
   write_json(folder_ / "llama/config.json", config);
   write_file(folder_ / "llama/tokenizer.json", "{}");
   write_file(folder_ / "llama/weights.h5", "not copied");
-  // As shards of .bin, and half in each of two shards.
   const std::vector<NamedTensor> tensors = tensors_of(file);
-  Json bin_index = Json::object(), index = Json::object();
-  std::vector<NamedTensor> parts[2];
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    parts[i % 2].push_back(tensors[i]);
-    index[tensors[i].name] = str("part", i % 2, ".safetensors");
-    bin_index[tensors[i].name] = str("part", i % 2, ".bin");
-  }
-  for (const char* name : {"bins", "shards"}) {
-    make_folders(folder_ / name);
-    write_json(folder_ / (std::string(name) + "/config.json"), config);
-  }
-  for (size_t i = 0; i < 2; ++i) {
-    write_torch_file(folder_ / str("bins/part", i, ".bin"), parts[i]);
-    write_safetensors(folder_ / str("shards/part", i, ".safetensors"), parts[i]);
-  }
-  write_json(folder_ / "bins/pytorch_model.bin.index.json", {{"weight_map", bin_index}});
-  write_json(folder_ / "shards/model.safetensors.index.json", {{"weight_map", index}});
+  write_parts(folder_, config, tensors);
 
   for (const char* name : {"llama", "bins", "shards"}) {
     ASSERT_EQ(convert(str(name, " ", name, "-out")), 0) << err_;
@@ -222,8 +226,8 @@ TEST_F(Convert, AFolderBecomesOneFileInAnyDtype) {
   EXPECT_FALSE(exists(folder_ / "none"));
 }
 
-// Names, shapes and defaults of mamba_ssm's files, and what transformers calls them.
-TEST_F(Convert, MambaAsItsAuthorsWroteItGetsTheNamesOfHuggingFace) {
+// native/ under `folder`; its config.
+Json write_native_mamba(const TemporaryFolder& folder) {
   const std::vector<float> values(64 * 16, 0.5F);
   const auto bytes = std::as_bytes(std::span(values));
   auto tensor = [&](const std::string& name, int64_t rows, int64_t columns) {
@@ -232,10 +236,17 @@ TEST_F(Convert, MambaAsItsAuthorsWroteItGetsTheNamesOfHuggingFace) {
   std::vector<NamedTensor> tensors = {tensor("backbone.embedding.weight", 24, 16),
                                       tensor("backbone.layers.0.mixer.in_proj.weight", 64, 16),
                                       tensor("backbone.norm_f.weight", 1, 16), tensor("lm_head.weight", 24, 16)};
-  make_folders(folder_ / "native");
-  write_torch_file(folder_ / "native/pytorch_model.bin", tensors);
-  Json config = {{"d_model", 16}, {"n_layer", 1}, {"vocab_size", 23}, {"ssm_cfg", Json::object()}, {"rms_norm", true}};
-  write_json(folder_ / "native/config.json", config);
+  make_folders(folder / "native");
+  write_torch_file(folder / "native/pytorch_model.bin", tensors);
+  const Json config = {
+      {"d_model", 16}, {"n_layer", 1}, {"vocab_size", 23}, {"ssm_cfg", Json::object()}, {"rms_norm", true}};
+  write_json(folder / "native/config.json", config);
+  return config;
+}
+
+// Names, shapes and defaults of mamba_ssm's files, and what transformers calls them.
+TEST_F(Convert, MambaAsItsAuthorsWroteItGetsTheNamesOfHuggingFace) {
+  Json config = write_native_mamba(folder_);
   ASSERT_EQ(convert("native mamba"), 0) << err_;
   Json made = read_json(folder_ / "mamba/config.json");
   const Json wanted = {{"model_type", "mamba"},
@@ -270,7 +281,10 @@ TEST_F(Convert, MambaAsItsAuthorsWroteItGetsTheNamesOfHuggingFace) {
                        {"tie_word_embeddings", false}};
   for (const auto& [key, value] : second.items()) EXPECT_EQ(made[key], value) << key;
   EXPECT_TRUE(SafetensorsFile::open(folder_ / "mamba2/model.safetensors").has("lm_head.weight"));
+}
 
+TEST_F(Convert, MambaOfAKindThatNobodyHasIsRefused) {
+  const Json config = write_native_mamba(folder_);
   auto refuses = [&](const std::string& key, const Json& value, const std::string& part) {
     Json changed = config;
     changed[key] = value;

@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "base/error.h"
+#include "ops/op.h"
 
 namespace longhaul {
 
@@ -57,5 +58,9 @@ Tensor clex_frequencies(const Tensor& up, const Tensor& down, const Tensor& firs
         Shown{up}, " and ", Shown{down});
   return ClexFunction::apply(up, down, first, ode, t);
 }
+
+LH_REGISTER(Ops, "clex", "frequencies of rotary embeddings by CLEX's ODE", [] {
+  return OpPaths{"own loop", "none, a tensor there is an error"};
+});
 
 }  // namespace longhaul
