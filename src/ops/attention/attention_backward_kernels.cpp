@@ -123,9 +123,12 @@ class Backward {
   HWY_INLINE void add_distance(int64_t r, int64_t c, Vector da) const {
     alignas(64) float values[16];
     const Floats d;
+    const hn::ScalableTag<double> wide;
+    const hn::Rebind<float, decltype(wide)> narrow;
     hn::Store(da, d, values);
     double* to = grads_.ddistance + keys_.longest - 1 - (rows_.index + r - first_key_) + c;
-    for (int64_t n = 0; n < lanes(); ++n) to[n] += values[n];
+    for (int64_t n = 0; n < lanes(); n += static_cast<int64_t>(hn::Lanes(wide)))
+      hn::StoreU(hn::Add(hn::LoadU(wide, to + n), hn::PromoteTo(wide, hn::LoadU(narrow, values + n))), wide, to + n);
   }
 
   const Setting& setting_;
