@@ -92,7 +92,7 @@ class Soak:
               f"{starting:.1f} s to start, {working:.1f} s of work), each as the undisturbed one", flush=True)
 
     def pack(self):
-        self.run(["data", "pack", "--tokenizer", "bytes", "--out", self.path("data"), *CORPUS])
+        self.run(["data", "pack", "--tokenizer", "bytes", "--ext", ".h,.cpp", "--out", self.path("data"), *CORPUS])
 
     def train(self):
         reference, run = self.path("reference"), self.path("run")
