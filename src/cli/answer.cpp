@@ -25,7 +25,7 @@ constexpr size_t kAhead = 1024;  // requests that are known before they are answ
 constexpr int64_t kMostTokens = int64_t{1} << 32;  // as generate
 
 struct AnswerFlags {
-  std::string model, tokenizer, context, window, chunk = "512", method = "none";
+  std::string model, tokenizer, context, window, chunk = "512", method = "none", weight_dtype, kv_cache_dtype;
   int64_t batch = 16;
   std::vector<std::string> overrides;
 };
@@ -99,9 +99,9 @@ class Answers {
 };
 
 // As many texts of that length as are asked for, or what half of the free memory holds, but one at least.
-int64_t room_for(const Model& model, int64_t context, int64_t batch) {
+int64_t room_for(const Model& model, int64_t context, int64_t batch, CacheType cache) {
   const auto half = static_cast<double>(available_memory()) / 2;
-  const auto affordable = static_cast<int64_t>(half / static_cast<double>(Engine::page_bytes(model)));
+  const auto affordable = static_cast<int64_t>(half / static_cast<double>(Engine::page_bytes(model, cache)));
   const int64_t each = Engine::pages_for(context);
   return std::max(each, std::min(affordable, batch * each)) * kPageRows;
 }
@@ -133,10 +133,7 @@ void answer_all(Requests& requests, int64_t window) {
 }
 
 int run(const AnswerFlags& flags) {
-  const std::string& dtype = common_flags().dtype;
-  LoadOptions load;
-  load.dtype = parameter_dtype(dtype);
-  load.compute = compute_type(dtype);
+  LoadOptions load = inference_options(common_flags().dtype, flags.weight_dtype);
   load.overrides = flags.overrides;
   load.method = flags.method;
   const auto model = load_model(flags.model, load);
@@ -151,13 +148,14 @@ int run(const AnswerFlags& flags) {
       flags.context.empty() ? model->info().trained_length : parse_length(flags.context, "--context");
   const int64_t window = flags.window.empty() ? context : parse_length(flags.window, "--window");
   check(window >= 1 && window <= context, "--window: wanted 1 to ", context, " (--context), got ", window);
-  const int64_t room = room_for(*model, context, options.texts);
+  const CacheType cache = cache_type(flags.kv_cache_dtype, common_flags().dtype);
+  const int64_t room = room_for(*model, context, options.texts, cache);
   if (common_flags().dry_run) {
     log_info("would answer up to ", options.texts, " requests at a time; cache of ", with_commas(room), " tokens, ",
-             human_bytes(static_cast<double>(room / kPageRows * Engine::page_bytes(*model))));
+             human_bytes(static_cast<double>(room / kPageRows * Engine::page_bytes(*model, cache))));
     return 0;
   }
-  Engine engine(*model, {.tokens = room, .chunk = options.chunk});
+  Engine engine(*model, {.tokens = room, .chunk = options.chunk, .cache = cache});
   Requests requests(engine, *tokenizer, options, end_tokens(folder));
   answer_all(requests, window);
   return 0;
@@ -172,6 +170,8 @@ std::function<int()> set_up(CLI::App& app) {
   add_dtype_flag(app);
   add_seed_flag(app);
   add_dry_run_flag(app);
+  add_weight_dtype(app, flags->weight_dtype);
+  add_kv_cache_dtype(app, flags->kv_cache_dtype);
   app.add_option("--tokenizer", flags->tokenizer, "name or path (default: the run's own)");
   app.add_option("--context", flags->context, "tokens of the longest text (default: the length trained at)");
   app.add_option("--window", flags->window, "tokens that a rolling text is read in at most (default: --context)");
