@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "text/byte_alphabet.h"
 #include "text/charsmap.h"
 #include "text/pattern.h"
 #include "text/tokenizer_pieces.h"
@@ -63,6 +64,19 @@ std::string lowercased(std::string_view text) {
     append_utf8(lowercase_of(code), out);
     if (code == 0x130) append_utf8(0x307, out);  // the one character that becomes two
   });
+}
+
+// Every byte as the character that stands for it.
+NormalizerStep byte_level() {
+  return {"",
+          [](std::string& text) {
+            std::string out;
+            for (char byte : text) out += spelling_of(static_cast<unsigned char>(byte));
+            text = std::move(out);
+            return true;
+          },
+          {},
+          false};
 }
 
 NormalizerStep lowercase() {
@@ -260,6 +274,8 @@ NormalizerStep read_step(const Json& piece, const std::string& where) {
     step = prepend(meaning = reader.string("prepend"));
   } else if (type == "Replace") {
     step = read_replace(reader, where, meaning);
+  } else if (type == "ByteLevel") {
+    step = byte_level();
   } else if (type == "Lowercase") {
     step = lowercase();
   } else if (type == "Strip") {
@@ -275,9 +291,10 @@ NormalizerStep read_step(const Json& piece, const std::string& where) {
   } else if (type == "Nmt") {
     step = nmt();
   } else {
-    unsupported_piece(type, where,
-                      "NFC, NFD, NFKC, NFKD, Prepend, Replace, Lowercase, Strip, StripAccents, BertNormalizer, "
-                      "Precompiled, Nmt or a Sequence of them");
+    unsupported_piece(
+        type, where,
+        "NFC, NFD, NFKC, NFKD, Prepend, Replace, ByteLevel, Lowercase, Strip, StripAccents, BertNormalizer, "
+        "Precompiled, Nmt or a Sequence of them");
   }
   reader.finish();
   step.meaning = Json::array({type, meaning}).dump();

@@ -15,24 +15,50 @@ namespace {
 constexpr size_t kLargestStack = size_t{32} << 20;  // bytes of a thread's JIT stack, grown as needed
 constexpr uint32_t kMatchLimit = 50'000'000;        // steps before a match counts as pathological
 
+// ^ and $ are the borders of lines.
+constexpr uint32_t kOptions = PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C;
+
 std::string message_of(int code) {
   PCRE2_UCHAR text[256];
   pcre2_get_error_message(code, text, sizeof text);
   return reinterpret_cast<const char*>(text);
 }
 
-// \s means White_Space to Oniguruma, while PCRE2 adds U+180E; what else differs is refused.
+// An escape at expression[i], which moves behind it.
+std::string translated_escape(std::string_view expression, size_t& i, const std::string& where) {
+  const char escape = expression[++i];
+  const bool is_word = escape == 'w' || escape == 'W' || escape == 'b' || escape == 'B';
+  check(!is_word, where, ": \\", escape, " in a regular expression is not supported (engines disagree about words)");
+  return escape == 's' ? "\\p{White_Space}" : escape == 'S' ? "\\P{White_Space}" : std::string{'\\', escape};
+}
+
+// Oniguruma's expression as PCRE2 writes it: \s means White_Space, while PCRE2 adds U+180E; a set of characters may
+// stand within another (BLOOM), where PCRE2 would see brackets. What else differs is refused.
 std::string translated(std::string_view expression, const std::string& where) {
   std::string out;
+  int depth = 0;  // of sets
   for (size_t i = 0; i < expression.size(); ++i) {
-    if (expression[i] != '\\' || i + 1 == expression.size()) {
-      out += expression[i];
-      continue;
+    const std::string_view rest = expression.substr(i);
+    if (rest.size() > 1 && rest[0] == '\\') {
+      out += translated_escape(expression, i, where);
+    } else if (depth == 0 && rest[0] == '[') {
+      depth = 1;
+      const std::string_view opening = rest.starts_with("[^]") ? "[^]" : rest.starts_with("[]") ? "[]" : "[";
+      out += opening;
+      i += opening.size() - 1;
+    } else if (depth > 0 && rest.starts_with("[:") && rest.find(":]") != std::string_view::npos) {
+      const std::string_view name = rest.substr(0, rest.find(":]") + 2);
+      out += name;
+      i += name.size() - 1;
+    } else if (depth > 0 && (rest[0] == '[' || rest.starts_with("&&"))) {
+      check(rest[0] == '[' && !rest.starts_with("[^"), where,
+            ": [^ and && within a set of characters are not supported in a regular expression");
+      ++depth;
+    } else if (depth > 0 && rest[0] == ']') {
+      if (--depth == 0) out += ']';
+    } else {
+      out += rest[0];
     }
-    char escape = expression[++i];
-    bool is_word = escape == 'w' || escape == 'W' || escape == 'b' || escape == 'B';
-    check(!is_word, where, ": \\", escape, " in a regular expression is not supported (engines disagree about words)");
-    out += escape == 's' ? "\\p{White_Space}" : escape == 'S' ? "\\P{White_Space}" : std::string{'\\', escape};
   }
   return out;
 }
@@ -43,8 +69,8 @@ Pattern::Pattern(std::string_view expression, const std::string& where) : where_
   std::string text = translated(expression, where);
   int error = 0;
   PCRE2_SIZE offset = 0;
-  pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(),
-                                   PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &offset, nullptr);
+  pcre2_code* code =
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), kOptions, &error, &offset, nullptr);
   check(code != nullptr, where, ": not a regular expression: ", message_of(error), " (at byte ", offset, ")");
   code_ = {code, [](const void* p) { pcre2_code_free(static_cast<pcre2_code*>(const_cast<void*>(p))); }};
   pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // where there is no JIT, pcre2_match interprets

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "text/byte_alphabet.h"
 #include "text/tokenizer_pieces.h"
 #include "text/unicode.h"
 #include "text/utf8.h"
@@ -144,8 +145,8 @@ Match PretokenizerStep::find(std::string_view text, size_t from, Pattern::Scratc
 
 // Appends the step of a piece that is no Sequence; BertPreTokenizer is two.
 void Pretokenizer::add_step(const Json& piece, const std::string& where) {
-  check(!byte_level_, where, ": a step behind ByteLevel is not supported");
   std::string type = type_of_piece(piece, where);
+  const bool behind_bytes = byte_level_;
   JsonReader reader(piece, where);
   reader.ignore("type");
   PretokenizerStep step;
@@ -178,16 +179,30 @@ void Pretokenizer::add_step(const Json& piece, const std::string& where) {
                       "or a Sequence of them");
   }
   reader.finish();
+  check(!behind_bytes || (type != "ByteLevel" && !step.changes_text()), where, ": a step of type ", Json(type).dump(),
+        " behind ByteLevel is not supported");
+  step.spelled = behind_bytes;
   meaning_ += Json::array({type, step.meaning}).dump();
   if (step.changes_text() || step.cuts()) steps_.push_back(std::move(step));
   if (type == "BertPreTokenizer") {
     steps_.emplace_back();
     steps_.back().matcher = match_character<is_punctuation>;
+    steps_.back().spelled = behind_bytes;
   }
 }
 
 Pretokenizer::Pretokenizer(const Json& piece, const std::string& where) {
   for_each_piece(piece, where, "pretokenizers", [&](const Json& one, const std::string& here) { add_step(one, here); });
+}
+
+std::string Pretokenizer::spelling_of_all(std::string_view bytes) {
+  std::string spelling;
+  for (char byte : bytes) spelling += spelling_of(static_cast<unsigned char>(byte));
+  return spelling;
+}
+
+size_t Pretokenizer::characters_in(const char* begin, const char* end) {
+  return static_cast<size_t>(std::count_if(begin, end, [](char byte) { return (byte & 0xC0) != 0x80; }));
 }
 
 bool Pretokenizer::needs_scratch() const {

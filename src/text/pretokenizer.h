@@ -39,7 +39,8 @@ struct PretokenizerStep {
   std::string literal;  // a match is this text
   std::optional<Pattern> pattern;
   SplitBehavior behavior = SplitBehavior::kIsolated;
-  bool invert = false;  // what is between matches counts as a match, and the matches as what is between
+  bool invert = false;   // what is between matches counts as a match, and the matches as what is between
+  bool spelled = false;  // behind ByteLevel: what is cut is the spelling of the text's bytes (byte_alphabet.h)
 
   bool changes_text() const { return !space.empty() || scheme != Prefix::kNever; }
   bool cuts() const { return scanner || matcher || !literal.empty() || pattern; }
@@ -57,7 +58,9 @@ class Pretokenizer {
   bool needs_scratch() const;
   // True when a piece ends before every ' ' that stands behind something that is no space, and the pieces behind it are
   // what they would be in a text that begins there.
-  bool cuts_before_spaces() const { return steps_.size() == 1 && steps_[0].scanner && steps_[0].space.empty(); }
+  bool cuts_before_spaces() const {
+    return steps_.size() == 1 && steps_[0].scanner && steps_[0].space.empty() && !steps_[0].spelled;
+  }
   std::string meaning() const { return meaning_; }
 
   // Calls sink(piece, readable) for every piece, in order; `readable` bytes may be read from piece.data() on. `first`:
@@ -84,12 +87,28 @@ class Pretokenizer {
   void cut(size_t number, std::string_view text, const char* end, bool first, Pattern::Scratch* scratch,
            const Sink& sink) const {
     const PretokenizerStep& step = steps_[number];
-    const char* start = text.data();
     auto next = [&](std::string_view piece) {
-      split_from(number + 1, piece, end, first && piece.data() == start, scratch, sink);
+      split_from(number + 1, piece, end, first && piece.data() == text.data(), scratch, sink);
     };
+    if (!step.spelled) return cut_text(step, text, scratch, next);
+    const std::string spelling = spelling_of_all(text);
+    const char* at = spelling.data();
+    size_t bytes = 0;  // of the text, whose spelling is before `at`
+    cut_text(step, spelling, scratch, [&](std::string_view piece) {
+      const size_t begin = bytes + characters_in(at, piece.data());
+      at = piece.data() + piece.size();
+      bytes = begin + characters_in(piece.data(), at);
+      next(text.substr(begin, bytes - begin));
+    });
+  }
+  static std::string spelling_of_all(std::string_view bytes);
+  static size_t characters_in(const char* begin, const char* end);
+
+  template <class Next>
+  static void cut_text(const PretokenizerStep& step, std::string_view text, Pattern::Scratch* scratch,
+                       const Next& next) {
     if (step.scanner) {
-      for (const char *at = start, *stop = start + text.size(); at < stop;) {
+      for (const char *at = text.data(), *stop = at + text.size(); at < stop;) {
         const char* behind = step.scanner(at, stop);
         next({at, static_cast<size_t>(behind - at)});
         at = behind;

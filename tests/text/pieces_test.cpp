@@ -51,6 +51,10 @@ TEST(Normalizer, PrependAndReplace) {
             "b");
 }
 
+TEST(Normalizer, BytesAsCharacters) {
+  EXPECT_EQ(normalized_by({{"type", "ByteLevel"}}, "a \xC3\xA9"), "a\xC4\xA0\xC3\x83\xC2\xA9");
+}
+
 TEST(Normalizer, SaysWhetherTheBeginningWentAway) {
   EXPECT_TRUE(keeps_start(replace("String", " ", "_"), " a"));
   EXPECT_FALSE(keeps_start(replace("String", " ", ""), " a"));
@@ -179,6 +183,17 @@ TEST(Pretokenizer, EveryBehaviorOfASplit) {
   EXPECT_EQ(cut_by(split("String", "-", "MergedWithNext"), "-a-"), (Pieces{"-a", "-"}));
   EXPECT_EQ(cut_by(split("Regex", "[a-z]+", "Removed", true), text), (Pieces{"the", "final", "countdown"}));
   EXPECT_EQ(cut_by(split("Regex", "[a-z]+", "MergedWithNext", true), text), (Pieces{"the", "-final", "--countdown"}));
+}
+
+// Falcon's steps. Behind ByteLevel the text is its bytes' spelling, where half a character may be a digit: the bytes
+// C3 B2 are spelled with a superscript two.
+TEST(Pretokenizer, StepsBehindByteLevelCutTheSpelling) {
+  const Json falcon = sequence("pretokenizers", {{{"type", "Punctuation"}, {"behavior", "Contiguous"}},
+                                                 {{"type", "ByteLevel"}, {"add_prefix_space", false}},
+                                                 {{"type", "Digits"}, {"individual_digits", false}},
+                                                 split("Regex", "[0-9][0-9][0-9]", "Isolated")});
+  EXPECT_EQ(cut_by(falcon, "in 12345 days!!"), (Pieces{"in", " ", "123", "45", " days", "!!"}));
+  EXPECT_EQ(cut_by(falcon, "a \xC3\xB2 1"), (Pieces{"a", " \xC3", "\xB2", " ", "1"}));
 }
 
 TEST(Pretokenizer, Metaspace) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/rng.h"
+#include "support.h"
 #include "text/pattern.h"
 #include "text/unicode.h"
 #include "text/utf8.h"
@@ -146,6 +147,16 @@ TEST(Pattern, SpacesAreUnicodesAndEmptyMatchesAreNone) {
   // U+180E is no white space since Unicode 6.3; PCRE2's own \s has it.
   EXPECT_EQ(Pattern("\\s", "test").find("\xE1\xA0\x8E", 0, scratch).start, std::string_view::npos);
   EXPECT_EQ(Pattern("[^\\s]", "test").find("\xE1\xA0\x8E", 0, scratch).end, 3u);
+  EXPECT_EQ(Pattern("a$", "test").find("a\nb", 0, scratch).end, 1u);  // of a line
+  EXPECT_EQ(Pattern("[]a]", "test").find("b]", 0, scratch).start, 1u);
+  EXPECT_EQ(Pattern("[[:alpha:]_]+[\\[]", "test").find("a_[", 0, scratch).end, 3u);
+  // A set within a set, as BLOOM's expression has it.
+  const Pattern bloom(" ?[^(\\s|[.,!?\xE2\x80\xA6])]+", "test");
+  EXPECT_EQ(bloom.find(" on]e, (two", 0, scratch).end, 5u);
+  EXPECT_EQ(bloom.find(" on]e, (two", 5, scratch).start, 8u);
+  EXPECT_EQ(bloom.find("\xE2\x80\xA6|!)", 0, scratch).start, std::string_view::npos);
+  for (const char* sets : {"[a[^bc]]", "[a-z&&[^b]]", "[^]&&a]"})
+    EXPECT_TRUE(contains(error_of([&] { Pattern(sets, "test"); }), "test: [^ and && within a set")) << sets;
   EXPECT_EQ(Pattern("a*", "test").find("bba", 0, scratch).start, 2u);
   EXPECT_EQ(Pattern(Pattern::quoted("a.b\\"), "test").find("a-b\\a.b\\", 0, scratch).start, 4u);
 }
