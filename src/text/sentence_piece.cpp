@@ -205,8 +205,8 @@ class SentencePieceTokenizer : public Tokenizer {
     control_ = AddedTokenFinder(std::move(control));
     const int64_t bos = model_.control_id(model_.bos_piece), eos = model_.control_id(model_.eos_piece),
                   named = model_.control_id(config.end_of_text);
-    if (config.add_bos_token && bos >= 0) before_ = {bos};
-    if (config.add_eos_token && eos >= 0) after_ = {eos};
+    if (config.add_bos_token.value_or(true) && bos >= 0) before_ = {bos};
+    if (config.add_eos_token.value_or(false) && eos >= 0) after_ = {eos};
     end_of_text_ = named >= 0 ? named : eos;
     hash_ = hash_hex(str(hash, ' ', before_.size(), ' ', after_.size(), ' ', end_of_text_));
   }

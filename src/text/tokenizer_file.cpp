@@ -1,6 +1,7 @@
 #include "text/tokenizer_file.h"
 
 #include <algorithm>
+#include <set>
 #include <unordered_set>
 
 #include "base/error.h"
@@ -9,6 +10,7 @@
 #include "base/json.h"
 #include "base/sorted_json.h"
 #include "base/strings.h"
+#include "text/chat_template.h"
 #include "text/tokenizer_model.h"
 #include "text/tokenizer_pieces.h"
 
@@ -81,6 +83,20 @@ int64_t id_between_documents(const TokenizerFile& file, const std::string& fallb
     }
   }
   return -1;
+}
+
+// The beginning and the end that the config asks for, where they are tokens, in place of what the file says.
+void put_ends(const TokenizerConfig& config, const TokenIds& ids, TokenizerFile& file) {
+  auto around = [&](bool wanted, const std::string& spelling, std::vector<int64_t>& tokens) {
+    const auto known = ids.find(spelling);
+    const auto added = std::find_if(file.added.begin(), file.added.end(),
+                                    [&](const AddedToken& token) { return token.content == spelling; });
+    const bool found = known != ids.end() || added != file.added.end();
+    if (!wanted) tokens.clear();
+    if (wanted && found) tokens = {known != ids.end() ? known->second : added->id};
+  };
+  around(config.add_bos_token.value_or(true), config.beginning, file.before);
+  around(config.add_eos_token.value_or(false), config.end_of_text, file.after);
 }
 
 // {"single": [{"SpecialToken": {"id": "<s>"}}, {"Sequence": {"id": "A"}}], "special_tokens": {"<s>": {"ids": [1]}}}
@@ -165,6 +181,7 @@ TokenizerFile from_json(const SortedJson& json, const std::string& where, const 
     read_added_token(added[i], str(where, ": added_tokens[", i, "]"), ids, contents, file);
   }
   if (const Json* piece = given("post_processor")) read_post_processor(*piece, where + ": post_processor", file);
+  if (config.decides_ends) put_ends(config, ids, file);
   reader.finish();
   file.end_of_text = id_between_documents(file, config.end_of_text);
   finish_added_tokens(file);
@@ -173,7 +190,7 @@ TokenizerFile from_json(const SortedJson& json, const std::string& where, const 
 }
 
 // GPT-2's two files, and the added_tokens.json that CodeGen puts beside them, as the tokenizer.json they stand for.
-SortedJson join_files(const std::string& vocab_path, const std::string& folder) {
+SortedJson join_files(const std::string& vocab_path, const std::string& folder, bool prefix_space) {
   SortedJson vocab = parse_sorted_json(read_file(vocab_path), vocab_path), merges = SortedJson::array();
   for (const std::string& line : split(read_file(path_join(folder, "merges.txt")), '\n')) {
     std::string_view merge = trim(line);
@@ -182,15 +199,23 @@ SortedJson join_files(const std::string& vocab_path, const std::string& folder) 
   SortedJson added = SortedJson::array();
   if (vocab.is_object() && vocab.contains("<|endoftext|>"))
     added.push_back({{"id", vocab["<|endoftext|>"]}, {"content", "<|endoftext|>"}, {"special", true}});
+  std::set<std::string> special;  // of models that have others (OPT)
+  const Json named = read_special_tokens(folder);
+  for (const auto& [name, spelling] : named.items()) special.insert(spelling.get<std::string>());
+  special.erase("<|endoftext|>");
+  for (const std::string& spelling : special)
+    if (vocab.is_object() && vocab.contains(spelling))
+      added.push_back({{"id", vocab[spelling]}, {"content", spelling}, {"special", true}});
   std::string more_path = path_join(folder, "added_tokens.json");
   if (exists(more_path)) {
     SortedJson more = parse_sorted_json(read_file(more_path), more_path);
     check(more.is_object(), more_path, ": wanted an object of tokens and ids, found ", more.type_name());
     for (const auto& [content, id] : more.items()) {
-      if (content != "<|endoftext|>") added.push_back({{"id", id}, {"content", content}});
+      const bool known = content == "<|endoftext|>" || (special.contains(content) && vocab.contains(content));
+      if (!known) added.push_back({{"id", id}, {"content", content}, {"special", special.contains(content)}});
     }
   }
-  SortedJson byte_level = {{"type", "ByteLevel"}, {"add_prefix_space", false}};
+  SortedJson byte_level = {{"type", "ByteLevel"}, {"add_prefix_space", prefix_space}};
   return {{"model", {{"type", "BPE"}, {"vocab", std::move(vocab)}, {"merges", std::move(merges)}}},
           {"added_tokens", std::move(added)},
           {"pre_tokenizer", byte_level},
@@ -204,7 +229,10 @@ TokenizerFile parse_tokenizer_json(std::string_view text, const std::string& whe
 }
 
 TokenizerFile read_gpt2_files(const std::string& vocab_path, const TokenizerConfig& config) {
-  return from_json(join_files(vocab_path, folder_of(vocab_path)), vocab_path, config);
+  TokenizerConfig own = config;
+  own.decides_ends = true;
+  own.add_bos_token = config.add_bos_token.value_or(false);
+  return from_json(join_files(vocab_path, folder_of(vocab_path), config.add_prefix_space), vocab_path, own);
 }
 
 TokenizerConfig read_tokenizer_config(const std::string& folder) {
@@ -214,19 +242,28 @@ TokenizerConfig read_tokenizer_config(const std::string& folder) {
   Json json = read_json(path);
   check(json.is_object(), path, ": wanted an object, found ", json.type_name());
   // A token is a text, or an object with one.
-  Json token = json.value("eos_token", Json());
-  if (token.is_object() && token.contains("content")) token = Json(token["content"]);
-  if (token.is_string()) config.end_of_text = token.get<std::string>();
+  auto spelling = [&](const char* key, const std::string& otherwise) {
+    Json token = json.value(key, Json());
+    if (token.is_object() && token.contains("content")) token = Json(token["content"]);
+    return token.is_string() ? token.get<std::string>() : otherwise;
+  };
+  const Json type = json.value("tokenizer_class", Json());
+  const std::string name = type.is_string() ? type.get<std::string>() : "";
+  const bool gemma = name.starts_with("GemmaTokenizer");
+  config.decides_ends = gemma || name.starts_with("LlamaTokenizer") || name.starts_with("CodeLlamaTokenizer");
+  config.beginning = spelling("bos_token", gemma ? "<bos>" : config.decides_ends ? "<s>" : "");
+  config.end_of_text = spelling("eos_token", "");
   config.added_tokens = json.value("added_tokens_decoder", Json());
   bool good = config.added_tokens.is_null() || config.added_tokens.is_object();
   check(good, path, ": added_tokens_decoder: wanted an object, found ", config.added_tokens.type_name());
-  auto flag = [&](const char* key, bool otherwise) {
+  auto flag = [&](const char* key) -> std::optional<bool> {
     Json value = json.value(key, Json());
     check(value.is_null() || value.is_boolean(), path, ": ", key, ": wanted true or false, found ", value.type_name());
-    return value.is_null() ? otherwise : value.get<bool>();
+    return value.is_null() ? std::nullopt : std::optional(value.get<bool>());
   };
-  config.add_bos_token = flag("add_bos_token", true);
-  config.add_eos_token = flag("add_eos_token", false);
+  config.add_bos_token = flag("add_bos_token");
+  config.add_eos_token = flag("add_eos_token");
+  config.add_prefix_space = flag("add_prefix_space").value_or(false);
   return config;
 }
 

@@ -1,6 +1,7 @@
 // Tokenizers as files describe them: Hugging Face's tokenizer.json, GPT-2's vocab.json and merges.txt, Mistral's
 // tekken.json.
 #pragma once
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -50,10 +51,14 @@ inline constexpr int64_t kLargestVocabulary = 1 << 20;
 
 // What a tokenizer_config.json adds to a tokenizer.
 struct TokenizerConfig {
-  std::string end_of_text;    // spelling of eos_token, the id between documents when no well-known one exists; "": none
-  Json added_tokens;          // added_tokens_decoder: {"50256": {"content": ...}}; null: none
-  bool add_bos_token = true;  // for files that do not say what goes around a text (tokenizer.model)
-  bool add_eos_token = false;
+  std::string end_of_text;  // spelling of eos_token, the id between documents when no well-known one exists; "": none
+  Json added_tokens;        // added_tokens_decoder: {"50256": {"content": ...}}; null: none
+  std::string beginning{};  // spelling of bos_token; "": none
+  // What goes around a text, where the file does not say it (tokenizer.model, vocab.json), or where `tokenizer_class`
+  // decides it whatever the file says (Llama's, Code Llama's and Gemma's). None: as that class has it.
+  std::optional<bool> add_bos_token{}, add_eos_token{};
+  bool decides_ends = false;
+  bool add_prefix_space = false;  // of a vocab.json
 };
 // The one in that folder; the defaults when there is none. Error when it is broken.
 TokenizerConfig read_tokenizer_config(const std::string& folder);
@@ -61,7 +66,7 @@ TokenizerConfig read_tokenizer_config(const std::string& folder);
 // The text of a tokenizer.json. The id between documents is <|endoftext|> or <|end_of_text|> where there is such a
 // token, else the config's. Error, naming the piece, when it is broken or has a piece that is not supported.
 TokenizerFile parse_tokenizer_json(std::string_view text, const std::string& where, const TokenizerConfig& config = {});
-// A vocab.json with a merges.txt beside it.
+// A vocab.json with a merges.txt beside it; the special tokens are those of its folder (special_tokens_map.json).
 TokenizerFile read_gpt2_files(const std::string& vocab_path, const TokenizerConfig& config);
 // The text of a tekken.json: tokens by rank, merged as tiktoken does.
 TokenizerFile parse_tekken_json(std::string_view text, const std::string& where);

@@ -109,8 +109,9 @@ std::vector<NamedFile> tokenizer_files(const std::string& path) {
   Found found = find_file(path);
   if (!found.kind) return {};
   std::vector<NamedFile> files = {{found.path, found.kind->name}};
-  for (const char* name : {found.kind->needs, "added_tokens.json", "tokenizer_config.json"}) {
-    if (!name || (!found.kind->needs && std::string_view(name) == "added_tokens.json")) continue;
+  std::vector<std::string> names = {"tokenizer_config.json"};
+  if (found.kind->needs) names = {found.kind->needs, "added_tokens.json", "special_tokens_map.json", names.front()};
+  for (const std::string& name : names) {
     std::string beside = path_join(folder_of(found.path), name);
     if (exists(beside)) files.push_back({beside, name});
   }

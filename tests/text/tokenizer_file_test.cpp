@@ -96,9 +96,9 @@ const std::vector<Wrong> kWrong = {
      [](SortedJson& j) {
        j["pre_tokenizer"] = {{"type", "UnicodeScripts"}};
      }},
-    {"pretokenizers[1]: a step behind ByteLevel",
+    {"pretokenizers[1]: a step of type \"ByteLevel\" behind ByteLevel",
      [](SortedJson& j) {
-       j["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {j["pre_tokenizer"], {{"type", "Digits"}}}}};
+       j["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {j["pre_tokenizer"], j["pre_tokenizer"]}}};
      }},
     {"pattern: not a regular expression: missing closing parenthesis",
      [](SortedJson& j) {
@@ -189,6 +189,49 @@ TEST(TokenizerFile, TakesAddedTokensOfTheConfigToo) {
   EXPECT_EQ(tokenizer->decode({256, 300}), "<t>");
   write_file(folder / "tokenizer_config.json", R"({"added_tokens_decoder": 7})");
   EXPECT_TRUE(contains(error_of([&] { make_tokenizer(folder.path()); }), "added_tokens_decoder: wanted an object"));
+}
+
+// Its classes of Llama's kin decide what goes around a text; DeepSeek's files have no template.
+TEST(TokenizerFile, SomeClassesDecideWhatGoesAroundAText) {
+  TemporaryFolder folder;
+  SortedJson json =
+      made_up_json({}, {{{"content", "<s>"}, {"special", true}}, {{"content", "</s>"}, {"special", true}}});
+  auto around = [&](const std::string& config) {
+    write_file(folder / "tokenizer.json", json.dump());
+    write_file(folder / "tokenizer_config.json", config);
+    const auto tokenizer = make_tokenizer(folder.path());
+    return std::pair(tokenizer->before_text(), tokenizer->after_text());
+  };
+  using Ends = std::pair<std::vector<int64_t>, std::vector<int64_t>>;
+  const std::string named = R"("bos_token": {"content": "<s>"}, "eos_token": "</s>", "tokenizer_class": )";
+  EXPECT_EQ(around("{" + named + R"("LlamaTokenizerFast"})"), (Ends{{256}, {}}));
+  EXPECT_EQ(around(R"({"tokenizer_class": "LlamaTokenizer"})"), (Ends{{256}, {}}));
+  EXPECT_EQ(around("{" + named + R"("PreTrainedTokenizerFast", "add_bos_token": true})"), (Ends{}));
+  EXPECT_EQ(around("{" + named + R"("CodeLlamaTokenizer", "add_eos_token": true})"), (Ends{{256}, {257}}));
+  EXPECT_EQ(around(R"({"tokenizer_class": "GemmaTokenizer"})"), (Ends{}));  // <bos> is no token here
+  json["post_processor"] = {{"type", "BertProcessing"}, {"cls", {"<s>", 256}}, {"sep", {"</s>", 257}}};
+  EXPECT_EQ(around("{" + named + R"("LlamaTokenizer", "add_bos_token": false})"), (Ends{}));
+  EXPECT_EQ(around("{" + named + R"("Qwen2Tokenizer", "add_bos_token": false})"), (Ends{{256}, {257}}));
+}
+
+// OPT: other special tokens than GPT-2's, a beginning, no tokenizer.json.
+TEST(TokenizerFile, TheTwoFilesWithSpecialTokensOfTheirOwn) {
+  TemporaryFolder folder;
+  SortedJson vocab = made_up_json({{"a", "b"}})["model"]["vocab"];
+  vocab["</s>"] = 257, vocab["<pad>"] = 258;
+  write_file(folder / "vocab.json", vocab.dump());
+  write_file(folder / "merges.txt", "#version: 0.2\na b\n");
+  write_file(folder / "special_tokens_map.json", R"({"bos_token": {"content": "</s>"}, "pad_token": "<pad>"})");
+  write_file(folder / "tokenizer_config.json", R"({"bos_token": "</s>", "eos_token": "</s>", "add_bos_token": true})");
+  auto tokenizer = make_tokenizer(folder.path());
+  EXPECT_EQ(tokenizer->before_text(), (std::vector<int64_t>{257}));
+  EXPECT_EQ(tokenizer->end_of_text(), 257);
+  EXPECT_EQ(ids_of(*tokenizer, "ab</s><pad>", true), (std::vector<int64_t>{256, 257, 258}));
+  EXPECT_EQ(tokenizer->decode({256, 257}), "ab");
+  write_file(folder / "tokenizer_config.json", R"({"bos_token": "</s>", "add_prefix_space": true})");
+  tokenizer = make_tokenizer(folder.path());
+  EXPECT_EQ(tokenizer->before_text(), (std::vector<int64_t>{}));
+  EXPECT_EQ(ids_of(*tokenizer, "ab", false), (std::vector<int64_t>{' ', 256}));
 }
 
 TEST(TokenizerFile, EveryProcessorPutsItsTokensAroundTheOnesBefore) {

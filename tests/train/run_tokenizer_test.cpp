@@ -37,7 +37,10 @@ TEST(RunTokenizer, WhatIsKeptIsTheSameTokenizer) {
   TemporaryFolder from;
   Json vocab = Json::object();
   for (int byte = 0; byte < 256; ++byte) vocab[spelling_of(static_cast<unsigned char>(byte))] = byte;
-  write_json(from / "vocab.json", vocab);
+  Json with_pad = vocab;
+  with_pad["<pad>"] = 257;
+  write_json(from / "vocab.json", with_pad);
+  write_json(from / "special_tokens_map.json", {{"pad_token", "<pad>"}});
   write_file(from / "merges.txt", "#version: 0.2\n");
   write_json(from / "added_tokens.json", {{"<end>", 256}});
   write_json(from / "tokenizer_config.json", {{"eos_token", "<end>"}});
