@@ -1,4 +1,5 @@
 // `longhaul generate`: continues a prompt with a trained model, as it is written.
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <iterator>
@@ -49,9 +50,10 @@ std::vector<int64_t> prompt_tokens(const GenerateFlags& flags, const Tokenizer& 
 void check_fits(const Model& model, const Tokenizer& tokenizer, int64_t prompt, const GenerateOptions& options) {
   const ModelInfo& info = model.info();
   const int64_t longest = info.traits.longest, positions = prompt + options.max_tokens - 1;
-  check(tokenizer.vocab_size() <= info.vocab, "generate: the tokenizer has ", with_commas(tokenizer.vocab_size()),
-        " ids, the model knows ", with_commas(info.vocab));
-  options.sampler.validate(tokenizer.vocab_size());
+  const int64_t ids = tokenizer.vocab_size_without_added();
+  check(ids <= info.vocab, "generate: the tokenizer has ", with_commas(ids), " ids, the model knows ",
+        with_commas(info.vocab));
+  options.sampler.validate(std::min(tokenizer.vocab_size(), info.vocab));
   check(longest == 0 || prompt <= longest, "generate: the prompt has ", with_commas(prompt), " tokens, encoding '",
         info.position, "' ends at ", with_commas(longest));
   check(longest == 0 || positions <= longest, "generate: a prompt of ", with_commas(prompt),

@@ -19,7 +19,7 @@ struct GenerateOptions {
   uint64_t seed = 0;
   int64_t samples = 1;        // continuations of the prompt; number i depends on (seed, i), not on how many there are
   int64_t max_tokens = 256;   // of each
-  int64_t vocab = 0;          // ids from here on (a model's padding) never come; 0: all may
+  int64_t vocab = 0;          // ids from here on (a model's padding) never come; 0: all of the model's may
   std::vector<int64_t> ends;  // generate_text(): ids that end a text, beside the tokenizer's own end
   std::vector<std::string> stops;     // generate_text(): end a continuation and are no part of it
   std::function<bool()> interrupted;  // generate_text(): asked after every token; true ends all samples; empty: never

@@ -51,9 +51,9 @@ std::vector<RollingWindow> rolling_windows(int64_t tokens, int64_t window) {
 Requests::Requests(Engine& engine, const Tokenizer& tokenizer, const SchedulerOptions& options,
                    std::vector<int64_t> ends)
     : tokenizer_(tokenizer), ends_(std::move(ends)), scheduler_(engine, options) {
-  const int64_t known = engine.model().info().vocab;
-  check(tokenizer.vocab_size() <= known, "requests: the tokenizer has ", with_commas(tokenizer.vocab_size()),
-        " ids, the model knows ", with_commas(known));
+  const int64_t known = engine.model().info().vocab, own = tokenizer.vocab_size_without_added();
+  check(own <= known, "requests: the tokenizer has ", with_commas(own), " ids, the model knows ", with_commas(known));
+  ids_ = std::min(tokenizer.vocab_size(), known);
 }
 
 std::vector<int64_t> Requests::beginning() const {
@@ -108,13 +108,13 @@ void Requests::queue(const RollingRequest& request, const OnAnswer& on_answer) {
 }
 
 void Requests::queue(const GenerateRequest& request, const OnAnswer& on_answer) {
-  request.sampler.validate(tokenizer_.vocab_size());
+  request.sampler.validate(ids_);
   std::vector<int64_t> context = tokenizer_.before_text();
   tokenizer_.encode(request.context, context);
   if (context.empty()) context = beginning();
   auto text = std::make_shared<TextSampler>(tokenizer_, request.max_tokens, request.stops, ends_);
   ContinueTokens more{std::move(context), request.max_tokens, request.sampler, request.seed};
-  more.vocab = tokenizer_.vocab_size();
+  more.vocab = ids_;
   more.on_token = [text, on_answer](int64_t token) {
     text->push(token);
     if (!text->ended()) return true;

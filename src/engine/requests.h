@@ -63,6 +63,7 @@ class Requests {
 
   const Tokenizer& tokenizer_;
   std::vector<int64_t> ends_;
+  int64_t ids_ = 0;  // that tokenizer and model share
   Scheduler scheduler_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 #include "base/error.h"
 #include "text/unicode.h"
@@ -36,6 +37,10 @@ PipelineTokenizer::PipelineTokenizer(TokenizerFile file, std::string spec)
   if (file_.decoder.byte_level()) {
     for (Token& token : file_.tokens) token.text = decoded_spelling(token.text);
   }
+  std::set<int64_t> added;
+  for (const AddedToken& token : file_.added) added.insert(token.id);
+  for (own_size_ = vocab_size(); own_size_ > 0; --own_size_)
+    if (file_.has_token(own_size_ - 1) && !added.contains(own_size_ - 1)) break;
   cuttable_ = file_.normalizer.keeps_cuts() && file_.pretokenizer.cuts_before_spaces() && raw_.respects_cuts() &&
               normalized_.respects_cuts();
 }

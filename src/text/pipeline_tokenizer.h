@@ -15,6 +15,7 @@ class PipelineTokenizer : public Tokenizer {
  public:
   PipelineTokenizer(TokenizerFile file, std::string spec);
   int64_t vocab_size() const override { return static_cast<int64_t>(file_.tokens.size()); }
+  int64_t vocab_size_without_added() const override { return own_size_; }
   int64_t end_of_text() const override { return file_.end_of_text; }
   void encode(std::string_view text, std::vector<int64_t>& ids) const override { encode_bytes(text, false, ids); }
   void encode_with_special(std::string_view text, std::vector<int64_t>& ids) const override {
@@ -42,6 +43,7 @@ class PipelineTokenizer : public Tokenizer {
   Encoder encoder_;
   AddedTokenFinder raw_, normalized_;  // tokens looked for before, after normalising
   bool cuttable_;
+  int64_t own_size_;
 };
 
 }  // namespace longhaul

@@ -28,6 +28,9 @@ class Tokenizer {
   // Ids are in [0, vocab_size()). A model may have a larger vocabulary than its tokenizer (a multiple of 64 or 128
   // makes the head's products faster): the padding ids never occur in text, and decode() rejects them.
   virtual int64_t vocab_size() const = 0;
+  // Ids without those of tokens that were only added behind the vocabulary: a model may have no rows for these
+  // (Gemma 3's image token), and then they never come.
+  virtual int64_t vocab_size_without_added() const { return vocab_size(); }
   virtual int64_t end_of_text() const = 0;  // id put between documents, -1 when there is none
   // Appends the ids of `text` (plain text: special tokens typed in it are not special).
   virtual void encode(std::string_view text, std::vector<int64_t>& ids) const = 0;

@@ -188,13 +188,21 @@ TEST(GenerateTokens, CountsWhatItTimes) {
   EXPECT_GT(found.decode_seconds, 0);
 }
 
+// A tokenizer may have ids that the model lacks (tokens added behind its vocabulary): they never come.
+TEST(GenerateTokens, IdsBeyondTheModelsChangeNothing) {
+  const auto model = model_with("nope", at::kFloat);
+  RecomputedLogits source(*model);
+  GenerateOptions options = options_of(2, 5);
+  const auto want = generate_tokens(source, some_tokens(3), options, go_on).samples;
+  options.vocab = kVocab + 1;
+  EXPECT_EQ(generate_tokens(source, some_tokens(3), options, go_on).samples, want);
+}
+
 TEST(GenerateTokens, MistakesAreErrors) {
   const auto model = model_with("nope", at::kFloat);
   RecomputedLogits source(*model);
   GenerateOptions options = options_of(1, 5);
   EXPECT_THROW(generate_tokens(source, {}, options, go_on), Error);
-  options.vocab = kVocab + 1;
-  EXPECT_TRUE(contains(error_of([&] { generate_tokens(source, some_tokens(3), options, go_on); }), "knows 31 ids"));
   EXPECT_THROW(generate_tokens(source, some_tokens(3), options_of(0, 5), go_on), Error);
   EXPECT_THROW(generate_tokens(source, some_tokens(3), options_of(1, 0), go_on), Error);
 }

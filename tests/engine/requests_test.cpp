@@ -6,6 +6,7 @@
 #include <ATen/ops/log_softmax.h>
 
 #include "../support.h"
+#include "../text/made_up.h"
 #include "models.h"
 #include "text/utf8.h"
 
@@ -104,6 +105,15 @@ TEST(RollingWindows, AreThoseOfTheHarness) {
   EXPECT_EQ(windows(3, 1), (Rows{{-1, 0, 1}, {0, 1, 2}, {1, 2, 3}}));
   EXPECT_EQ(windows(3, 0), (Rows{{-1, 0, 3}}));
   EXPECT_EQ(windows(0, 4), Rows{});
+}
+
+// Such tokens never come, and nothing else changes.
+TEST_F(RequestsTest, TokensAddedBehindTheVocabularyMayBeMoreThanTheModels) {
+  const SortedJson json =
+      made_up_json({}, {{{"content", "<s>"}, {"special", true}}, {{"content", "<image>"}, {"special", true}}});
+  tokenizer_ = std::make_unique<PipelineTokenizer>(parse_tokenizer_json(json.dump(), "t"), "t");
+  EXPECT_EQ(tokenizer_->vocab_size(), kBytes + 1);
+  EXPECT_EQ(answers({GenerateRequest{"abc", {}, 4}})[0].finish, "length");
 }
 
 TEST_F(RequestsTest, MistakesAreErrors) {

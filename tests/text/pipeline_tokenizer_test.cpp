@@ -89,6 +89,12 @@ TEST(PipelineTokenizer, CutsByGivenPatternsStepByStep) {
   EXPECT_EQ(ids_of(made_up_tokenizer(json), " ab"), (Ids{' ', 256}));
 }
 
+TEST(PipelineTokenizer, CountsIdsWithoutTokensThatWereOnlyAdded) {
+  const PipelineTokenizer tokenizer = made_up_tokenizer(made_up_json({{"a", "b"}}, {special("a"), special("<s>")}));
+  EXPECT_EQ(tokenizer.vocab_size(), 258);
+  EXPECT_EQ(tokenizer.vocab_size_without_added(), 257);
+}
+
 TEST(PipelineTokenizer, KnowsWhatGoesAroundAText) {
   SortedJson json = made_up_json({}, {special("<s>"), special("</s>")});
   auto token = [](const char* name) { return SortedJson{{"SpecialToken", {{"id", name}, {"type_id", 0}}}}; };
