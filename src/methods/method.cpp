@@ -34,9 +34,19 @@ std::vector<std::string> names() {
   return all;
 }
 
+// "dynamic:per-request" and "dynamic:per-request,factor=2" mean dynamic:mode=per-request.
+std::string with_mode_key(const std::string& part) {
+  constexpr std::string_view kDynamic = "dynamic:";
+  const std::string text(trim(part));
+  if (!text.starts_with(kDynamic)) return text;
+  const std::string first = text.substr(kDynamic.size(), text.find(',') - kDynamic.size());
+  if (trim(first).empty() || first.find('=') != std::string::npos) return text;
+  return str(kDynamic, "mode=", text.substr(kDynamic.size()));
+}
+
 Spec spec_of(const std::string& part) {
   check(!trim(part).empty(), kWhere, ": wanted a method, found nothing");
-  Spec spec = Spec::parse(part);
+  Spec spec = Spec::parse(with_mode_key(part));
   const bool known = Methods().has(spec.name()) || RopeTypes().has(spec.name());
   check(known, "unknown method '", spec.name(), "'", did_you_mean(spec.name(), names()));
   return spec;

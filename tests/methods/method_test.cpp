@@ -211,6 +211,8 @@ TEST(Methods, PartsComeIntoForceTogetherInAnyOrder) {
   expect_defined("pi:factor=2+rerope:window=9+log-n", d);
   EXPECT_EQ(canonical_method("rerope:window=9 + log-n+yarn:truncate=true,factor=4"),
             "log-n+rerope:window=9+yarn:factor=4,truncate=true");
+  EXPECT_EQ(canonical_method("dynamic:per-request"), "dynamic:mode=per-request");
+  EXPECT_EQ(canonical_method("log-n+dynamic: per-step ,factor=2"), "dynamic:factor=2,mode=per-step+log-n");
 }
 
 TEST(Methods, YarnSharpensFarPairsToo) {
@@ -234,6 +236,7 @@ TEST(Methods, MistakesAreNamed) {
   EXPECT_EQ(refusal("yarn:factor=x"), R"(--method: yarn.factor: wanted a number > 1, found "x")");
   EXPECT_EQ(refusal("dynamic:mode=often"),
             R"(--method: dynamic.mode: wanted one of per-step, per-request, found "often")");
+  EXPECT_EQ(refusal("dynamic:often"), refusal("dynamic:mode=often"));
   EXPECT_EQ(refusal("self-extend:group=8"), "self-extend: wanted the setting 'window=...', found none");
   EXPECT_EQ(refusal("self-extend:group=8,windw=4,window=4"),
             "self-extend: unknown key 'windw' (did you mean 'window'?)");
