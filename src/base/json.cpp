@@ -245,6 +245,15 @@ JsonReader JsonReader::object(const std::string& key) {
 
 void JsonReader::ignore(const std::string& key) { read_.push_back(key); }
 
+std::vector<std::string> JsonReader::strangers() const {
+  std::vector<std::string> found;
+  for (const auto& [key, value] : object_->items()) {
+    const bool was_read = std::find(read_.begin(), read_.end(), key) != read_.end();
+    if (!was_read && nearest(key, read_).empty()) found.push_back(key);
+  }
+  return found;
+}
+
 void JsonReader::finish() const {
   std::vector<std::string> unknown;
   for (const auto& [key, value] : object_->items()) {

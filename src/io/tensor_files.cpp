@@ -95,6 +95,16 @@ std::string TensorFiles::find(const std::string& name) const {
   return tensors_.count(bare) ? bare : "";
 }
 
+void TensorFiles::keep_part(const std::vector<std::string>& prefixes, const std::string& whole) {
+  std::map<std::string, TensorView> kept;
+  for (const auto& [name, view] : tensors_) {
+    if (name == whole) kept.emplace(name, view);
+    for (const std::string& prefix : prefixes)
+      if (name.starts_with(prefix)) kept.emplace(name.substr(prefix.size()), view);
+  }
+  tensors_ = std::move(kept);
+}
+
 void TensorFiles::forget(const TensorView& tensor) const {
   for (const SafetensorsFile& file : safetensors_) file.file()->forget(tensor.bytes);
   for (const TorchFile& file : torch_) file.file()->forget(tensor.bytes);

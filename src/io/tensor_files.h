@@ -25,6 +25,8 @@ class TensorFiles {
   // "transformer."), the name without its first component; "" when there is neither.
   std::string find(const std::string& name) const;
   bool has(const std::string& name) const { return !find(name).empty(); }
+  // Only those whose names begin with one of these stay, under the rest of the name, and those that are `whole` names.
+  void keep_part(const std::vector<std::string>& prefixes, const std::string& whole);
   // Whoever has copied a tensor is done with its pages of the mapped file.
   void forget(const TensorView& tensor) const;
 

@@ -17,12 +17,12 @@ class Bloom : public HubModel {
     if (width_ % heads_ != 0) config.refuse("n_head", str("a divisor of the width ", width_));
     eps_ = positive_or(config, "layer_norm_epsilon", 1e-5);
     residual_behind_norm_ = config.boolean_or("apply_residual_connection_post_layernorm", false);
-    for (const char* key :
-         {"slow_but_exact", "masked_softmax_fusion", "bias_dropout_fusion", "offset_alibi", "attention_softmax_in_fp32",
-          "skip_bias_add", "skip_bias_add_qkv", "unk_token_id", "seq_length"})
+    if (size_or(config, "n_inner", 4 * width_) != 4 * width_) config.refuse("n_inner", str("null or ", 4 * width_));
+    for (const char* key : {"slow_but_exact", "masked_softmax_fusion", "offset_alibi", "attention_softmax_in_fp32",
+                            "skip_bias_add", "skip_bias_add_qkv"})
       config.ignore(key);  // how the reference computes, not what
     info_.layers = size_or_either(config, "n_layer", "num_hidden_layers", 2);
-    info_.trained_length = 2048;  // no key says it: that of the released models
+    info_.trained_length = size_or(config, "seq_length", 2048);  // few files say it: that of the released models
     info_.heads = info_.kv_heads = heads_, info_.head_dim = width_ / heads_;
     info_.hidden = 4 * width_;
     info_.position = "alibi";

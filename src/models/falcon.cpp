@@ -94,6 +94,8 @@ class Falcon : public HubModel {
     grouped_ = config.boolean_or("new_decoder_architecture", is_new);
     one_key_ = !grouped_ && config.boolean_or("multi_query", true);
     config.ignore("multi_query");
+    config.ignore("ff_factor");  // ffn_hidden_size says it
+    only_flag(config, "apply_residual_connection_post_layernorm", false);
     kv_heads_ = size_or_either(config, "n_head_kv", "num_kv_heads", heads_);
     if (!grouped_) kv_heads_ = one_key_ ? 1 : heads_;
     if (heads_ % kv_heads_ != 0) config.refuse("num_kv_heads", str("a divisor of the ", heads_, " heads"));

@@ -69,6 +69,7 @@ class Gemma : public HubModel {
 
   void read_attention(JsonReader& config) {
     windows_.assign(static_cast<size_t>(info_.layers), 0);
+    slides_.assign(windows_.size(), false);
     if (generation_ == 1) return;
     scale_ = 1 / std::sqrt(positive_or(config, "query_pre_attn_scalar", 256));
     const double cap = cap_or(config, "attn_logit_softcapping", generation_ == 2 ? 50 : 0);
@@ -76,7 +77,10 @@ class Gemma : public HubModel {
     const int64_t window = size_or(config, "sliding_window", config.has("sliding_window") ? 0 : 4096);
     const int64_t pattern = generation_ == 2 ? 2 : size_or(config, "sliding_window_pattern", 6);
     config.ignore("_sliding_window_pattern");  // layer_types says it
-    windows_ = read_windows(config, info_.layers, window, [&](int64_t i) { return (i + 1) % pattern != 0; });
+    const auto rule = [&](int64_t i) { return (i + 1) % pattern != 0; };
+    windows_ = read_windows(config, info_.layers, window, rule);
+    const std::vector<int64_t> kinds = read_windows(config, info_.layers, 1, rule);
+    slides_.assign(kinds.begin(), kinds.end());
   }
 
   void make_encoding(JsonReader& config, at::ScalarType dtype) {
@@ -90,10 +94,8 @@ class Gemma : public HubModel {
     }
     RopeFamily local;
     local.part = "sliding_attention", local.theta_key = "rope_local_base_freq", local.scaled = false;
-    std::vector<bool> is_local;
-    for (int64_t window : windows_) is_local.push_back(window > 0);
     encoding_ = std::make_unique<RotaryEncoding>(
-        std::move(rope), read_rope(config, local, sizes_.head_dim, info_.trained_length), std::move(is_local), dtype);
+        std::move(rope), read_rope(config, local, sizes_.head_dim, info_.trained_length), slides_, dtype);
   }
 
   void fill_info() {
@@ -148,6 +150,7 @@ class Gemma : public HubModel {
   std::optional<double> scale_;
   Activation activation_ = Activation::gelu_tanh;
   std::vector<int64_t> windows_;
+  std::vector<bool> slides_;  // layers of the kind that has a window, if there is one, and (Gemma 3) local frequencies
   std::vector<Layer> layers_;
 };
 

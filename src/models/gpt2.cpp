@@ -14,8 +14,8 @@ class Gpt2 : public HubModel {
  public:
   explicit Gpt2(HubSource& source) : HubModel(source) {
     JsonReader& config = source.config;
-    width_ = size_or(config, "n_embd", 768);
-    heads_ = size_or(config, "n_head", 12);
+    width_ = size_or_either(config, "n_embd", "hidden_size", 768);
+    heads_ = size_or_either(config, "n_head", "num_attention_heads", 12);
     if (width_ % heads_ != 0) config.refuse("n_head", str("a divisor of the width ", width_));
     hidden_ = size_or(config, "n_inner", 4 * width_);
     eps_ = positive_or(config, "layer_norm_epsilon", 1e-5);
@@ -24,8 +24,8 @@ class Gpt2 : public HubModel {
     scaled_by_layer_ = config.boolean_or("scale_attn_by_inverse_layer_idx", false);
     config.ignore("reorder_and_upcast_attn");  // a matter of float16: logits are f32 here, always
     config.ignore("n_ctx");                    // n_positions again, in old files
-    info_.layers = size_or(config, "n_layer", 12);
-    info_.trained_length = size_or(config, "n_positions", 1024);
+    info_.layers = size_or_either(config, "n_layer", "num_hidden_layers", 12);
+    info_.trained_length = size_or_either(config, "n_positions", "max_position_embeddings", 1024);
     info_.heads = info_.kv_heads = heads_, info_.head_dim = width_ / heads_;
     info_.hidden = hidden_;
     info_.position = "learned";

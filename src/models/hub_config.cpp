@@ -1,15 +1,17 @@
 #include "models/hub_config.h"
 
+#include <algorithm>
 #include <map>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/strings.h"
 
 namespace longhaul {
 
 namespace {
 
-// Attributes of PretrainedConfig and of generation, dropout and initialisation of all families.
+// Attributes of PretrainedConfig and of generation and initialisation of all families, and what converters leave behind.
 constexpr const char* kNeutral[] = {"model_type",
                                     "torch_dtype",
                                     "dtype",
@@ -74,19 +76,8 @@ constexpr const char* kNeutral[] = {"model_type",
                                     "initializer_range",
                                     "initializer_factor",
                                     "pretraining_tp",
-                                    "attention_dropout",
-                                    "attn_pdrop",
-                                    "embd_pdrop",
-                                    "resid_pdrop",
-                                    "hidden_dropout",
-                                    "hidden_dropout_prob",
-                                    "hidden_dropout_rate",
-                                    "classifier_dropout",
-                                    "activation_dropout",
-                                    "dropout",
                                     "layerdrop",
                                     "summary_activation",
-                                    "summary_first_dropout",
                                     "summary_proj_to_labels",
                                     "summary_type",
                                     "summary_use_proj",
@@ -98,10 +89,20 @@ constexpr const char* kNeutral[] = {"model_type",
                                     "cache_implementation",
                                     "transformers.js_config",
                                     "is_llama_config",
-                                    "is_decoder"};
+                                    "is_decoder",
+                                    "_num_labels",
+                                    "custom_pipelines",
+                                    "max_sequence_length",
+                                    "model_max_length",
+                                    "output_past"};
 
-// Of an encoder, or of what is no language model: they may be there, switched off.
-constexpr const char* kMustBeFalse[] = {"is_encoder_decoder", "add_cross_attention"};
+// Of an encoder, of what is no language model, of positions that are not rotated so: they may be there, switched off.
+constexpr const char* kMustBeFalse[] = {"is_encoder_decoder", "add_cross_attention", "use_mrope", "rope_interleaved"};
+
+bool is_neutral(const std::string& key) {
+  const bool of_training = key.find("dropout") != std::string::npos || key.find("pdrop") != std::string::npos;
+  return of_training || std::find(std::begin(kNeutral), std::end(kNeutral), key) != std::end(kNeutral);
+}
 
 bool is_causal_model(const std::string& architecture) {
   const bool other_head = architecture.find("For") != std::string::npos && !architecture.ends_with("ForCausalLM");
@@ -111,13 +112,27 @@ bool is_causal_model(const std::string& architecture) {
 }  // namespace
 
 void read_common_keys(JsonReader& config) {
-  for (const char* key : kNeutral) config.ignore(key);
   for (const char* key : kMustBeFalse) only_flag(config, key, false);
   if (config.is_set("architectures"))
     for (const std::string& name : config.strings("architectures"))
       if (!is_causal_model(name)) config.refuse("architectures", "a causal language model (...ForCausalLM)");
   if (config.is_set("quantization_config"))
     config.refuse("quantization_config", "weights as floating point (quantised checkpoints are not read)");
+}
+
+void finish_config(JsonReader& config, const Json& json, const std::string& where) {
+  std::vector<std::string> unknown;
+  for (const std::string& key : config.strangers()) {
+    if (key == "layer_types" && !json[key].is_null())
+      for (int64_t window : read_windows(config, static_cast<int64_t>(json[key].size()), 1, {}))
+        if (window) config.refuse(key, "full_attention for each layer (the class has no windows)");
+    if (!is_neutral(key) && !json[key].is_null()) unknown.push_back("'" + key + "'");
+    config.ignore(key);
+  }
+  for (const auto& [key, value] : json.items())
+    if (is_neutral(key) || value.is_null()) config.ignore(key);
+  config.finish();
+  if (!unknown.empty()) log_warning(where, ": not known here, and left out: ", join(unknown, ", "));
 }
 
 int64_t size_or(JsonReader& config, const std::string& key, int64_t fallback) {

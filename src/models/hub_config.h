@@ -10,9 +10,13 @@
 
 namespace longhaul {
 
-// Keys that every config may hold and that do not bear on what a model computes (training, generation, bookkeeping) are
-// ignored by name; `architectures` must name a causal language model; a quantised checkpoint is an Error.
+// `architectures` must name a causal language model; a quantised checkpoint is an Error.
 void read_common_keys(JsonReader& config);
+// To be called when the family has read its keys. Those that every config may hold and that do not bear on what a model
+// computes (training, generation, bookkeeping) are known by name; so are nulls, which say nothing. Any other key that nobody
+// read is an Error when it is nearly one that somebody did, else it is left out with a warning: published configs hold what
+// the scripts around them wanted, and a key that asks for more than the class computes brings tensors that are not known.
+void finish_config(JsonReader& config, const Json& json, const std::string& where);
 
 // An integer > 0; missing or null: the fallback.
 int64_t size_or(JsonReader& config, const std::string& key, int64_t fallback);

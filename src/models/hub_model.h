@@ -18,6 +18,7 @@ namespace longhaul {
 struct HubSource {
   JsonReader& config;
   const Json& json;  // what `config` reads
+  std::string path;  // where it is from
   const TensorFiles& files;
   at::ScalarType dtype;
   ComputeType compute;

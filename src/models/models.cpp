@@ -53,14 +53,33 @@ void apply_override(Json& config, const std::string& change) {
   }
 }
 
+std::string text_of(const Json& config, const char* key) {
+  const bool there = config.is_object() && config.contains(key) && config[key].is_string();
+  return there ? config[key].get<std::string>() : "";
+}
+
+// The model_type of the text model within one of text and images (Gemma 3 from 4B on); "": there is none.
+std::string text_part(const Json& config) {
+  return config.is_object() && config.contains("text_config") ? text_of(config["text_config"], "model_type") : "";
+}
+
+// Where that is the model_type that was asked for, its config and its tensors stand for all.
+void take_text_part(Json& config, TensorFiles& files) {
+  if (text_part(config).empty() || text_part(config) != text_of(config, "model_type")) return;
+  config = Json(config["text_config"]);
+  files.keep_part({"language_model.", "model.language_model."}, "lm_head.weight");
+}
+
 // The model that config.json describes, its parameters blank.
 std::unique_ptr<Model> make_model(const Json& config, const std::string& path, const TensorFiles& files,
                                   const LoadOptions& options) {
   JsonReader reader(config, path);
   const std::string type = reader.string("model_type");
   if (!type.starts_with(kModelTypePrefix)) {
+    check(HubFamilies().has(type) || !HubFamilies().has(text_part(config)), path, ": model_type: \"", type,
+          "\" is more than text; --hf-overrides model_type=", text_part(config), " takes its text part");
     if (!HubFamilies().has(type)) reader.refuse("model_type", "one of " + known_types());
-    HubSource source{reader, config, files, options.dtype, options.compute, options.method};
+    HubSource source{reader, config, path, files, options.dtype, options.compute, options.method};
     return HubFamilies().find(type).make(source);
   }
   const std::string family = type.substr(std::string(kModelTypePrefix).size());
@@ -130,7 +149,8 @@ std::unique_ptr<Model> load_model(const std::string& name, const LoadOptions& op
   Json config = read_python_json(path);
   if (config.is_object())
     for (const std::string& change : options.overrides) apply_override(config, change);
-  const TensorFiles files = TensorFiles::open(folder);
+  TensorFiles files = TensorFiles::open(folder);
+  take_text_part(config, files);
   auto model = make_model(config, path, files, options);
   options.weights ? read_weights(*model, files, options.packed) : check_weights(*model, files);
   return model;

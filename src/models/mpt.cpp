@@ -14,17 +14,16 @@ class Mpt : public HubModel {
  public:
   explicit Mpt(HubSource& source) : HubModel(source) {
     JsonReader& config = source.config;
-    width_ = size_or(config, "d_model", 2048);
-    heads_ = size_or(config, "n_heads", 16);
+    width_ = size_or_either(config, "d_model", "hidden_size", 2048);
+    heads_ = size_or_either(config, "n_heads", "num_attention_heads", 16);
     if (width_ % heads_ != 0) config.refuse("n_heads", str("a divisor of the width ", width_));
     eps_ = positive_or(config, "layer_norm_epsilon", 1e-5);
     const double bias_max = read_attention(config);
     // The class computes 4 * d_model, ALiBi and no biases whatever these say; the tensors of another model do not fit.
-    for (const char* key :
-         {"expansion_ratio", "learned_pos_emb", "no_bias", "logit_scale", "norm_type", "embedding_fraction",
-          "init_device", "emb_pdrop", "verbose", "init_config", "tokenizer_name"})
+    for (const char* key : {"expansion_ratio", "learned_pos_emb", "no_bias", "logit_scale", "norm_type",
+                            "embedding_fraction", "init_device", "verbose", "init_config", "tokenizer_name"})
       config.ignore(key);
-    info_.layers = size_or(config, "n_layers", 24);
+    info_.layers = size_or_either(config, "n_layers", "num_hidden_layers", 24);
     info_.trained_length = size_or(config, "max_seq_len", 2048);
     info_.heads = info_.kv_heads = heads_, info_.head_dim = width_ / heads_;
     info_.hidden = 4 * width_;

@@ -14,6 +14,8 @@ std::unique_ptr<Model> make(HubSource& source) {
       read_llama(source, "phi3",
                  {.vocab = 32064, .width = 3072, .hidden = 8192, .max_positions = 4096, .eps = 1e-5, .rope = rope});
   shape.fused = true;
+  for (const char* bias : {"attention_bias", "mlp_bias", "lm_head_bias"}) only_flag(source.config, bias, false);
+  for (const char* key : {"full_attn_mod", "interpolate_factor"}) source.config.ignore(key);  // no version reads them
   const int64_t window = size_or(source.config, "sliding_window", 0);
   shape.windows = read_windows(source.config, shape.layers, window, [](int64_t) { return true; });
   return make_llama(source, shape);

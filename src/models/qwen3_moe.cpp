@@ -29,14 +29,16 @@ std::unique_ptr<Model> make(HubSource& source) {
   const bool slides = config.boolean_or("use_sliding_window", false);
   config.ignore("max_window_layers");  // the reference has the window in all layers or none
   shape.windows = read_windows(config, shape.layers, slides ? window : 0, [](int64_t) { return true; });
-  // transformers 5 writes num_local_experts.
-  shape.experts = size_or(config, "num_experts", size_or(config, "num_local_experts", 128));
+  // transformers 5 writes num_local_experts. None: every layer is dense.
+  shape.experts =
+      config.integer_or("num_experts", config.integer_or("num_local_experts", 128, 0, kMostExperts), 0, kMostExperts);
   shape.chosen = size_or(config, "num_experts_per_tok", 8);
-  if (shape.chosen > shape.experts)
+  if (shape.experts > 0 && shape.chosen > shape.experts)
     config.refuse("num_experts_per_tok", str("at most the ", shape.experts, " experts"));
   shape.expert_hidden = size_or(config, "moe_intermediate_size", 768);
   shape.normalize_shares = config.boolean_or("norm_topk_prob", false);
   shape.sparse = sparse_layers(config, shape.layers);
+  if (shape.experts == 0) shape.sparse.clear();
   shape.names = {"mlp.gate", "mlp.experts.", "gate_proj", "up_proj", "down_proj"};
   for (const char* training : {"output_router_logits", "router_aux_loss_coef"}) config.ignore(training);
   return make_llama(source, shape);

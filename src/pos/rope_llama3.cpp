@@ -12,7 +12,7 @@ LH_REGISTER(
     [](RopeReader& reader) {
       const double factor = reader.factor(), low = reader.required("low_freq_factor"),
                    high = reader.required("high_freq_factor");
-      check(low < high, "rope: llama3 wants low_freq_factor < high_freq_factor, found ", low, " and ", high);
+      if (low >= high) reader.refuse("high_freq_factor", str("a number > low_freq_factor, ", low));
       const auto original = static_cast<double>(reader.original_length());
       std::vector<double> frequencies = rotary_frequencies(reader.base.theta, reader.base.dim);
       for (double& frequency : frequencies) {

@@ -112,6 +112,8 @@ int64_t RopeReader::original_length() {
   return length;
 }
 
+void RopeReader::refuse(const std::string& key, const std::string& wanted) const { settings_->refuse(key, wanted); }
+
 void RopeReader::note(const std::string& name, double value, const std::string& source) {
   facts.push_back(rope_fact(name, value, source));
 }

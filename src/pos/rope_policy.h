@@ -76,6 +76,7 @@ class RopeReader {
   std::string choice(const std::string& key, const std::vector<std::string>& allowed, const std::string& fallback);
   std::vector<double> pairs(const std::string& key);  // dim / 2 numbers > 0
   int64_t original_length();  // original_max_position_embeddings, here or beside, or max_positions
+  [[noreturn]] void refuse(const std::string& key, const std::string& wanted) const;  // as JsonReader
   void note(const std::string& name, double value, const std::string& source);
 
   std::vector<EncodingFact> facts;

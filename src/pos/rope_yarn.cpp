@@ -59,6 +59,7 @@ std::vector<double> frequencies_of(const RopeBase& base, const Ramp& ramp, doubl
 std::shared_ptr<const RopePolicy> make(RopeReader& reader) {
   const RopeBase& base = reader.base;
   const auto original = static_cast<double>(reader.original_length());
+  reader.is_set("finetuned");  // of the authors' own files, and without a meaning here
   const double ratio = std::max(1.0, static_cast<double>(base.max_positions) / original);
   // A config may leave everything as it is; who asks for the method does not want that.
   const bool derived = !reader.current || ratio > 1;

@@ -169,6 +169,9 @@ TEST(RopePolicy, MistakesSayWhereWhatAndWhatWasFound) {
   EXPECT_TRUE(
       contains(refusal(R"({"partial_rotary_factor": 0.01})"), "partial_rotary_factor: wanted a share of the head"));
   EXPECT_EQ(refusal(R"({"rope_theta": 0})"), "config.json: rope_theta: wanted a number > 0, found 0");
+  EXPECT_EQ(refusal(R"({"rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 4,
+                        "high_freq_factor": 1}})"),
+            "config.json: rope_scaling.high_freq_factor: wanted a number > low_freq_factor, 4, found 1");
 }
 
 }  // namespace
