@@ -11,11 +11,10 @@
 #include "base/machine.h"
 #include "base/strings.h"
 #include "cli/command.h"
+#include "cli/model_flags.h"
 #include "engine/requests.h"
 #include "io/hub_folder.h"
 #include "models/end_tokens.h"
-#include "models/models.h"
-#include "train/run_tokenizer.h"
 
 namespace longhaul {
 
@@ -24,10 +23,9 @@ namespace {
 constexpr size_t kAhead = 1024;  // requests that are known before they are answered: some share contexts
 constexpr int64_t kMostTokens = int64_t{1} << 32;  // as generate
 
-struct AnswerFlags {
-  std::string model, tokenizer, context, window, chunk = "512", method = "none", weight_dtype, kv_cache_dtype;
+struct AnswerFlags : SessionFlags {
+  std::string context, window;
   int64_t batch = 16;
-  std::vector<std::string> overrides;
 };
 
 GenerateRequest read_generate(JsonReader& json) {
@@ -133,22 +131,17 @@ void answer_all(Requests& requests, int64_t window) {
 }
 
 int run(const AnswerFlags& flags) {
-  LoadOptions load = inference_options(common_flags().dtype, flags.weight_dtype);
-  load.overrides = flags.overrides;
-  load.method = flags.method;
-  const auto model = load_model(flags.model, load);
-  const std::string folder = model_folder(flags.model);
-  const auto tokenizer = flags.tokenizer.empty() ? run_tokenizer(folder) : make_tokenizer(flags.tokenizer);
+  const auto model = flags.load();
+  const auto tokenizer = flags.load_tokenizer();
   SchedulerOptions options;
   options.texts = flags.batch;
-  options.chunk = parse_length(flags.chunk, "--prefill-chunk");
-  check(options.chunk >= 1, "--prefill-chunk: wanted at least 1, got 0");
+  options.chunk = flags.chunk();
   check(options.texts >= 1 && options.texts <= (1 << 20), "--batch: wanted 1 to ", 1 << 20, ", got ", options.texts);
   const int64_t context =
       flags.context.empty() ? model->info().trained_length : parse_length(flags.context, "--context");
   const int64_t window = flags.window.empty() ? context : parse_length(flags.window, "--window");
   check(window >= 1 && window <= context, "--window: wanted 1 to ", context, " (--context), got ", window);
-  const CacheType cache = cache_type(flags.kv_cache_dtype, common_flags().dtype);
+  const CacheType cache = flags.cache();
   const int64_t room = room_for(*model, context, options.texts, cache);
   if (common_flags().dry_run) {
     log_info("would answer up to ", options.texts, " requests at a time; cache of ", with_commas(room), " tokens, ",
@@ -156,28 +149,17 @@ int run(const AnswerFlags& flags) {
     return 0;
   }
   Engine engine(*model, {.tokens = room, .chunk = options.chunk, .cache = cache});
-  Requests requests(engine, *tokenizer, options, end_tokens(folder));
+  Requests requests(engine, *tokenizer, options, end_tokens(model_folder(flags.model)));
   answer_all(requests, window);
   return 0;
 }
 
 std::function<int()> set_up(CLI::App& app) {
   auto flags = std::make_shared<AnswerFlags>();
-  app.add_option("--model", flags->model, "model directory, or the id of a cached hub model")->required();
-  add_overrides(app, flags->overrides);
-  add_method(app, flags->method);
-  add_device_flag(app);
-  add_dtype_flag(app);
-  add_seed_flag(app);
-  add_dry_run_flag(app);
-  add_weight_dtype(app, flags->weight_dtype);
-  add_kv_cache_dtype(app, flags->kv_cache_dtype);
-  app.add_option("--tokenizer", flags->tokenizer, "name or path (default: the run's own)");
+  add_session_flags(app, *flags, "--model");
   app.add_option("--context", flags->context, "tokens of the longest text (default: the length trained at)");
   app.add_option("--window", flags->window, "tokens that a rolling text is read in at most (default: --context)");
   app.add_option("--batch", flags->batch, "texts that are answered at a time, at most")->capture_default_str();
-  app.add_option("--prefill-chunk", flags->chunk, "tokens of contexts that pass through the layers together, at most")
-      ->capture_default_str();
   return [flags] { return run(*flags); };
 }
 

@@ -5,22 +5,19 @@
 #include "base/log.h"
 #include "cli/chat_commands.h"
 #include "cli/command.h"
+#include "cli/model_flags.h"
 #include "cli/sampler_flags.h"
 #include "cli/terminal.h"
 #include "io/hub_folder.h"
-#include "models/models.h"
-#include "train/run_tokenizer.h"
 
 namespace longhaul {
 
 namespace {
 
-struct ChatFlags {
-  std::string model, weight_dtype, kv_cache_dtype, style, system, tokenizer, context, max_tokens = "512", chunk = "512";
+struct ChatFlags : SessionFlags {
+  std::string style, system, context, max_tokens = "512";
   GenerateOptions generate;
   bool no_cache = false;
-  std::vector<std::string> overrides;
-  std::string method = "none";
 };
 
 std::string rate(int64_t tokens, double seconds) {
@@ -111,21 +108,16 @@ ChatOptions options_of(const ChatFlags& flags, const Model& model, const Tokeniz
   options.generate.stops.insert(options.generate.stops.end(), style.stops.begin(), style.stops.end());
   options.generate.ends = chat_end_tokens(model_folder(flags.model), tokenizer);
   options.context = flags.context.empty() ? info.trained_length : parse_length(flags.context, "--context");
-  options.chunk = parse_length(flags.chunk, "--prefill-chunk");
-  check(options.chunk >= 1, "--prefill-chunk: wanted at least 1, got 0");
+  options.chunk = flags.chunk();
   options.cache = !flags.no_cache;
-  options.cache_type = cache_type(flags.kv_cache_dtype, common_flags().dtype);
+  options.cache_type = flags.cache();
   return options;
 }
 
 int run(const ChatFlags& flags) {
-  const std::string folder = model_folder(flags.model);
-  const ChatStyle style = chat_style(folder, flags.style);
-  LoadOptions load = inference_options(common_flags().dtype, flags.weight_dtype);
-  load.overrides = flags.overrides;
-  load.method = flags.method;
-  const auto model = load_model(flags.model, load);
-  const auto tokenizer = flags.tokenizer.empty() ? run_tokenizer(folder) : make_tokenizer(flags.tokenizer);
+  const ChatStyle style = chat_style(model_folder(flags.model), flags.style);
+  const auto model = flags.load();
+  const auto tokenizer = flags.load_tokenizer();
   ChatOptions options = options_of(flags, *model, *tokenizer, style);
   if (common_flags().dry_run) {
     log_info("would chat with ", flags.model, " by the format of ", style.name, " in ", with_commas(options.context),
@@ -142,14 +134,8 @@ std::function<int()> set_up(CLI::App& app) {
   auto flags = std::make_shared<ChatFlags>();
   SamplerOptions& sampler = flags->generate.sampler;
   sampler.temperature = 0.7, sampler.top_k = 50, sampler.top_p = 0.9;
-  app.add_option("model", flags->model, "model directory, or the id of a cached hub model")->required();
-  add_overrides(app, flags->overrides);
-  add_method(app, flags->method);
-  add_device_flag(app);
-  add_dtype_flag(app);
-  add_seed_flag(app);
-  add_dry_run_flag(app);
-  add_weight_dtype(app, flags->weight_dtype);
+  add_session_flags(app, *flags, "model");
+  add_no_cache(app, flags->no_cache);
   app.add_option("--template", flags->style,
                  "a format (`longhaul list chat-formats`), or the file of a Jinja template");
   app.add_option("--system", flags->system, "system text");
@@ -158,14 +144,6 @@ std::function<int()> set_up(CLI::App& app) {
   add_sampler_flags(app, sampler);
   app.add_option("--stop", flags->generate.stops, "text that ends an answer and is no part of it; repeatable")
       ->allow_extra_args(false);
-  app.add_option("--tokenizer", flags->tokenizer, "name or path (default: the run's own)");
-  auto* chunk = app.add_option("--prefill-chunk", flags->chunk, "prompt tokens that pass through the layers together")
-                    ->capture_default_str();
-  auto* kept = add_kv_cache_dtype(app, flags->kv_cache_dtype);
-  app.add_flag("--no-cache", flags->no_cache,
-               "read the whole text again for every token: slow, and right for every encoding")
-      ->excludes(chunk)
-      ->excludes(kept);
   return [flags] { return run(*flags); };
 }
 

@@ -33,36 +33,6 @@ void add_dry_run_flag(CLI::App& app);
 
 inline constexpr int kInterrupted = 130;  // the shell's code for a command that ^C ended
 
-// --hf-overrides, of the commands that load a model.
-inline void add_overrides(CLI::App& app, std::vector<std::string>& overrides) {
-  app.add_option("--hf-overrides", overrides,
-                 "key=value: changes of config.json (rope_scaling.factor=8, sliding_window=null; key= takes it away); "
-                 "repeatable")
-      ->allow_extra_args(false);
-}
-
-// --method, of the commands that run a model (methods/method.h).
-inline constexpr const char* kMethodHelp =
-    "length methods, joined by +: yarn:factor=4, self-extend:group=8,window=512+log-n (`longhaul list methods`)";
-inline void add_method(CLI::App& app, std::string& method) {
-  app.add_option("--method", method, kMethodHelp)->capture_default_str();
-}
-
-// --weight-dtype, of the commands that run a model: for inference_options().
-inline void add_weight_dtype(CLI::App& app, std::string& dtype) {
-  app.add_option("--weight-dtype", dtype,
-                 "what the model's matrices are kept in: f32, bf16 or int8 (default: as --dtype); sums are f32")
-      ->check(CLI::IsMember({"f32", "bf16", "int8"}));
-}
-
-// --kv-cache-dtype, of the commands that keep keys and values: for cache_type().
-inline CLI::Option* add_kv_cache_dtype(CLI::App& app, std::string& dtype) {
-  return app
-      .add_option("--kv-cache-dtype", dtype,
-                  "what keys and values are kept in: f32, bf16 or int8 (default: as --dtype)")
-      ->check(CLI::IsMember({"f32", "bf16", "int8"}));
-}
-
 // The command line as it was given, for result files.
 const std::string& command_line();
 

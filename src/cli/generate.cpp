@@ -9,13 +9,12 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "cli/command.h"
+#include "cli/model_flags.h"
 #include "cli/sampler_flags.h"
 #include "cli/terminal.h"
 #include "engine/generate.h"
 #include "io/hub_folder.h"
 #include "models/end_tokens.h"
-#include "models/models.h"
-#include "train/run_tokenizer.h"
 
 namespace longhaul {
 
@@ -23,12 +22,10 @@ namespace {
 
 constexpr int64_t kMostTokens = int64_t{1} << 32, kMostSamples = 1 << 20;  // products of sizes stay far below 2^63
 
-struct GenerateFlags {
-  std::string model, weight_dtype, kv_cache_dtype, prompt, prompt_file, tokenizer, max_tokens = "256", chunk = "512";
+struct GenerateFlags : SessionFlags {
+  std::string prompt, prompt_file, max_tokens = "256";
   GenerateOptions options;
   bool no_cache = false;
-  std::vector<std::string> overrides;
-  std::string method = "none";
 };
 
 std::string prompt_text(const GenerateFlags& flags) {
@@ -119,15 +116,13 @@ void print_json(const GenerateFlags& flags, const Figures& figures) {
   const Json json = {{"kind", "figures"},
                      {"model", flags.model},
                      {"dtype", common_flags().dtype},
-                     {"weight_dtype", flags.weight_dtype.empty() ? common_flags().dtype : flags.weight_dtype},
+                     {"weight_dtype", flags.weights()},
                      {"seed", flags.options.seed},
                      {"prompt_tokens", figures.prompt},
                      {"tokens", figures.generated},
                      {"prompt_tokens_per_second", figures.prompt_rate},
                      {"decode_tokens_per_second", figures.decode_rate},
-                     {"kv_cache_dtype", !flags.kv_cache_dtype.empty()   ? flags.kv_cache_dtype
-                                        : common_flags().dtype == "f64" ? "f64"
-                                                                        : "f32"},
+                     {"kv_cache_dtype", flags.cache_name()},
                      {"cache_bytes", figures.cache_bytes}};
   std::printf("%s\n", json_text(json, "generate").c_str());
 }
@@ -149,14 +144,9 @@ int run(GenerateFlags& flags) {
         ", got ", options.samples);
   options.sampler.validate();
   options.ends = end_tokens(model_folder(flags.model));
-  const int64_t chunk = parse_length(flags.chunk, "--prefill-chunk");
-  check(chunk >= 1, "--prefill-chunk: wanted at least 1, got 0");
-  LoadOptions load = inference_options(common_flags().dtype, flags.weight_dtype);
-  load.overrides = flags.overrides;
-  load.method = flags.method;
-  const auto model = load_model(flags.model, load);
-  const auto tokenizer =
-      flags.tokenizer.empty() ? run_tokenizer(model_folder(flags.model)) : make_tokenizer(flags.tokenizer);
+  const int64_t chunk = flags.chunk();
+  const auto model = flags.load();
+  const auto tokenizer = flags.load_tokenizer();
   const std::vector<int64_t> prompt = prompt_tokens(flags, *tokenizer);
   const auto length = static_cast<int64_t>(prompt.size());
   check_fits(*model, *tokenizer, length, options);
@@ -165,7 +155,7 @@ int run(GenerateFlags& flags) {
         "); --no-cache reads the whole text again for every token");
   const EngineOptions room{.tokens = CachedLogits::room(*model, length, options.max_tokens - 1, options.samples),
                            .chunk = chunk,
-                           .cache = cache_type(flags.kv_cache_dtype, common_flags().dtype)};
+                           .cache = flags.cache()};
   const int64_t cache_bytes = flags.no_cache ? 0 : room.tokens / kPageRows * Engine::page_bytes(*model, room.cache);
   if (common_flags().dry_run) {
     log_info("would continue ", with_commas(length), " tokens by up to ", with_commas(options.max_tokens), " in ",
@@ -193,14 +183,8 @@ std::function<int()> set_up(CLI::App& app) {
   auto flags = std::make_shared<GenerateFlags>();
   SamplerOptions& sampler = flags->options.sampler;
   sampler.temperature = 0.8, sampler.top_k = 50;
-  app.add_option("--model", flags->model, "model directory, or the id of a cached hub model")->required();
-  add_overrides(app, flags->overrides);
-  add_method(app, flags->method);
-  add_device_flag(app);
-  add_dtype_flag(app);
-  add_seed_flag(app);
-  add_dry_run_flag(app);
-  add_weight_dtype(app, flags->weight_dtype);
+  add_session_flags(app, *flags, "--model");
+  add_no_cache(app, flags->no_cache);
   auto* prompt = app.add_option("--prompt", flags->prompt, "text to continue (empty: the beginning of a text)");
   app.add_option("--prompt-file", flags->prompt_file, "file that holds it; -: standard input")->excludes(prompt);
   app.add_option("--max-tokens", flags->max_tokens, "tokens of a continuation at most")->capture_default_str();
@@ -209,14 +193,6 @@ std::function<int()> set_up(CLI::App& app) {
   add_sampler_flags(app, sampler);
   app.add_option("--stop", flags->options.stops, "text that ends a continuation and is no part of it; repeatable")
       ->allow_extra_args(false);
-  app.add_option("--tokenizer", flags->tokenizer, "name or path (default: the run's own)");
-  auto* chunk = app.add_option("--prefill-chunk", flags->chunk, "prompt tokens that pass through the layers together")
-                    ->capture_default_str();
-  auto* kept = add_kv_cache_dtype(app, flags->kv_cache_dtype);
-  app.add_flag("--no-cache", flags->no_cache,
-               "read the whole text again for every token: slow, and right for every encoding")
-      ->excludes(chunk)
-      ->excludes(kept);
   return [flags] { return run(*flags); };
 }
 

@@ -8,21 +8,18 @@
 #include "base/strings.h"
 #include "bench/rates.h"
 #include "cli/command.h"
+#include "cli/model_flags.h"
 #include "io/hub_folder.h"
 #include "io/tensor_files.h"
 #include "methods/planned_encoding.h"
-#include "models/models.h"
 
 namespace longhaul {
 
 namespace {
 
-struct InspectOptions {
-  std::string model;
+struct InspectFlags : ModelFlags {
   std::string length;
   bool tensors = false, frequencies = false;
-  std::vector<std::string> overrides;
-  std::string method = "none";
 };
 
 // The dtypes of the stored tensors with their share of the elements: "BF16", "BF16 (99.9%), F32 (0.1%)".
@@ -64,21 +61,21 @@ Json cost_of(const Model& model, int64_t length, int64_t element) {
   return cost;
 }
 
-int64_t length_of(const InspectOptions& options) {
-  const int64_t length = parse_length(options.length, "--length");
+int64_t length_of(const InspectFlags& flags) {
+  const int64_t length = parse_length(flags.length, "--length");
   constexpr int64_t kLongest = int64_t{1} << 40;  // products of sizes stay below 2^63
   check(length >= 1 && length <= kLongest, "--length: wanted 1 to ", with_commas(kLongest), ", got ", length);
   return length;
 }
 
-Json describe(const Model& model, const InspectOptions& options) {
+Json describe(const Model& model, const InspectFlags& flags) {
   const ModelInfo& info = model.info();
   const auto element = static_cast<int64_t>(at::elementSize(model.parameters().dtype()));
   Json traits = {{"longest", info.traits.longest},
                  {"chunk_exact", info.traits.chunk_exact},
                  {"needs_total", info.traits.needs_total},
                  {"note", info.traits.note}};
-  Json out = {{"model", options.model},
+  Json out = {{"model", flags.model},
               {"family", info.family},
               {"label", info.label},
               {"position", info.position},
@@ -95,16 +92,16 @@ Json describe(const Model& model, const InspectOptions& options) {
               {"encoding", traits}};
   for (const EncodingFact& fact : model.encoding().facts())
     out["rope"].push_back({{"name", fact.name}, {"value", fact.value}, {"source", fact.source}});
-  const TensorFiles files = TensorFiles::open(model_folder(options.model));
+  const TensorFiles files = TensorFiles::open(model_folder(flags.model));
   out["files"] = {{"path", files.where()}, {"dtype", stored_dtypes(files)}};
-  if (!options.length.empty()) out["cost"] = cost_of(model, length_of(options), element);
-  if (options.frequencies) {
+  if (!flags.length.empty()) out["cost"] = cost_of(model, length_of(flags), element);
+  if (flags.frequencies) {
     const RotaryEncoding* rotary = rotary_of(model.encoding());
-    check(rotary, "--frequencies: ", options.model, " has no rotary positions");
-    check(!options.length.empty(), "--frequencies: wanted --length, the tokens of the text that they are of");
-    out["frequencies"] = rotary->rope().policy->frequencies(length_of(options));
+    check(rotary, "--frequencies: ", flags.model, " has no rotary positions");
+    check(!flags.length.empty(), "--frequencies: wanted --length, the tokens of the text that they are of");
+    out["frequencies"] = rotary->rope().policy->frequencies(length_of(flags));
   }
-  if (options.tensors)
+  if (flags.tensors)
     for (const Parameter& p : model.parameters().all())
       out["tensors"].push_back({{"name", p.name},
                                 {"shape", p.tensor.sizes().vec()},
@@ -167,15 +164,13 @@ void print(const Json& d) {
                   t["largest"].get<double>());
 }
 
-int inspect(const InspectOptions& options) {
+int inspect(const InspectFlags& flags) {
   LoadOptions load;
-  load.overrides = options.overrides;
-  load.method = options.method;
   load.dtype = parameter_dtype(common_flags().dtype);
   // Nothing else shows them: a model that does not fit in memory can be looked at.
-  load.weights = options.tensors || options.frequencies;
-  auto model = load_model(options.model, load);
-  Json description = describe(*model, options);
+  load.weights = flags.tensors || flags.frequencies;
+  auto model = flags.load_as(load);
+  Json description = describe(*model, flags);
   if (common_flags().json)
     std::printf("%s\n", description.dump(2).c_str());
   else
@@ -188,16 +183,13 @@ int inspect(const InspectOptions& options) {
 LH_REGISTER(Commands, "inspect",
             "what a model is: parameters, rotary settings and their sources, state per token, cost of a length",
             [](CLI::App& app) {
-              auto options = std::make_shared<InspectOptions>();
-              app.add_option("model", options->model, "model directory, or the id of a cached hub model")->required();
-              add_overrides(app, options->overrides);
-              add_method(app, options->method);
-              add_dtype_flag(app);
-              app.add_option("--length", options->length, "also say what this many tokens cost (4k, 1m)");
-              app.add_flag("--frequencies", options->frequencies,
+              auto flags = std::make_shared<InspectFlags>();
+              add_model_flags(app, *flags, "model");
+              app.add_option("--length", flags->length, "also say what this many tokens cost (4k, 1m)");
+              app.add_flag("--frequencies", flags->frequencies,
                            "list the rotary frequencies in force in a text of --length tokens");
-              app.add_flag("--tensors", options->tensors, "list the tensors");
-              return [options] { return inspect(*options); };
+              app.add_flag("--tensors", flags->tensors, "list the tensors");
+              return [flags] { return inspect(*flags); };
             });
 
 }  // namespace longhaul

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "cli/command.h"
+#include "cli/model_flags.h"
 #include "eval/protocol.h"
 #include "eval/runner.h"
 #include "methods/method.h"

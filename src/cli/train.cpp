@@ -7,6 +7,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "cli/command.h"
+#include "cli/model_flags.h"
 #include "train/cost.h"
 #include "train/stop_signal.h"
 #include "train/trainer.h"

@@ -7,7 +7,7 @@
 
 #include "base/strings.h"
 #include "cli/command.h"
-#include "models/models.h"
+#include "cli/model_flags.h"
 #include "models/tensor_io.h"
 #include "nn/forward.h"
 
@@ -15,12 +15,10 @@ namespace longhaul {
 
 namespace {
 
-struct VerifyFlags {
-  std::string model, reference, weight_dtype;
+struct VerifyFlags : InferenceFlags {
+  std::string reference;
   double tolerance = 1e-5;
   int64_t parts = 8;
-  std::vector<std::string> overrides;
-  std::string method = "none";
 };
 
 // How far the logits of some positions are from the reference's.
@@ -78,11 +76,8 @@ void print(const Json& rows) {
 
 int run(const VerifyFlags& flags) {
   at::NoGradGuard off;
-  LoadOptions load = inference_options(common_flags().dtype, flags.weight_dtype);
-  load.overrides = flags.overrides;
-  load.method = flags.method;
   const SafetensorsFile file = SafetensorsFile::open(flags.reference);
-  const auto model = load_model(flags.model, load);
+  const auto model = flags.load();
   Json rows = Json::array();
   double worst = 0;
   for (const std::string& tensor : file.names()) {
@@ -96,7 +91,7 @@ int run(const VerifyFlags& flags) {
   if (common_flags().json) {
     const Json all = {{"model", flags.model},
                       {"dtype", common_flags().dtype},
-                      {"weight_dtype", flags.weight_dtype.empty() ? common_flags().dtype : flags.weight_dtype},
+                      {"weight_dtype", flags.weights()},
                       {"tolerance", flags.tolerance},
                       {"error", worst},
                       {"agrees", good},
@@ -112,18 +107,13 @@ int run(const VerifyFlags& flags) {
 
 std::function<int()> set_up(CLI::App& app) {
   auto flags = std::make_shared<VerifyFlags>();
-  app.add_option("model", flags->model, "model directory, or the id of a cached hub model")->required();
+  add_inference_flags(app, *flags, "model");
   app.add_option("reference", flags->reference, "safetensors file with NAME.ids [T] and NAME.logits [T, V]")
       ->required();
-  add_device_flag(app);
-  add_dtype_flag(app);
   app.add_option("--tolerance", flags->tolerance, "of the largest difference, as a share of the largest logit")
       ->capture_default_str();
   app.add_option("--parts", flags->parts, "stretches of positions that are shown apart; 1: none")
       ->capture_default_str();
-  add_overrides(app, flags->overrides);
-  add_method(app, flags->method);
-  add_weight_dtype(app, flags->weight_dtype);
   return [flags] { return run(*flags); };
 }
 
