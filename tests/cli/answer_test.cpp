@@ -1,19 +1,14 @@
 // `longhaul answer`: requests a line, answers a line, in their order.
 #include "base/json.h"
-#include "models/models.h"
 #include "program_test.h"
+#include "tiny_run.h"
 
 namespace longhaul {
 namespace {
 
 class AnswerCommand : public ProgramTest {
  protected:
-  void SetUp() override {
-    ModelOptions options;
-    options.position = "cable", options.vocab = 320, options.trained_length = 128, options.seed = 4;
-    save_model(*create_model("gpt:layers=2,width=32,heads=2", options), folder_ / "cable");
-    write_json(folder_ / "cable/train.json", {{"tokenizer", "bytes"}});
-  }
+  void SetUp() override { make_tiny_run(folder_ / "cable", "cable", 128); }
   std::vector<Json> answers(const std::string& arguments, const std::string& input) {
     EXPECT_EQ(run("answer --model cable --threads 1 " + arguments, input), 0) << err_;
     std::vector<Json> lines;

@@ -2,8 +2,8 @@
 #include <cctype>
 
 #include "base/json.h"
-#include "models/models.h"
 #include "program_test.h"
+#include "tiny_run.h"
 
 namespace longhaul {
 namespace {
@@ -11,16 +11,8 @@ namespace {
 class GenerateCommand : public ProgramTest {
  protected:
   void SetUp() override {
-    make_run("cable");
-    make_run("learned");
-    make_run("cable:variant=5");
-  }
-  void make_run(const std::string& position) const {
-    ModelOptions options;
-    options.position = position, options.vocab = 320, options.trained_length = 32, options.seed = 4;
-    const std::string folder = folder_ / position;
-    save_model(*create_model("gpt:layers=2,width=32,heads=2", options), folder);
-    write_json(path_join(folder, "train.json"), {{"tokenizer", "bytes"}});
+    for (const char* position : {"cable", "learned", "cable:variant=5"})
+      make_tiny_run(folder_ / position, position, 32);
   }
   int run(const std::string& arguments) { return ProgramTest::run("generate --threads 1 " + arguments); }
 };

@@ -9,14 +9,21 @@
 namespace longhaul {
 namespace {
 
-TEST_F(ProgramTest, PerplexityIsOfTheTokenizerThatTheModelKnows) {
-  std::string text;
-  for (int line = 0; line < 60; ++line) text += str("line ", line * line % 17, "\n");
-  write_file(folder_ / "text.txt", text);
-  ASSERT_EQ(run("data pack --tokenizer bytes --val-every 1 --out data text.txt"), 0) << err_;
-  ModelOptions options;
-  options.position = "nope", options.vocab = 320, options.trained_length = 32;
-  save_model(*create_model("gpt:layers=1,width=8,heads=1", options), folder_ / "model");
+class PerplexityCommand : public ProgramTest {
+ protected:
+  // A packed text, and a model that nobody has trained.
+  void SetUp() override {
+    std::string text;
+    for (int line = 0; line < 60; ++line) text += str("line ", line * line % 17, "\n");
+    write_file(folder_ / "text.txt", text);
+    ASSERT_EQ(run("data pack --tokenizer bytes --val-every 1 --out data text.txt"), 0) << err_;
+    ModelOptions options;
+    options.position = "rope", options.vocab = 320, options.trained_length = 32;
+    save_model(*create_model("gpt:layers=1,width=8,heads=1", options), folder_ / "model");
+  }
+};
+
+TEST_F(PerplexityCommand, IsOfTheTokenizerThatTheModelKnows) {
   const std::string command = "ppl --threads 1 --model model --data data --lengths 16";
   write_json(folder_ / "model/train.json", {{"tokenizer", "other.json"}, {"tokenizer_hash", "0123"}});
   expect_refusal(command, "model: was trained on ids of tokenizer 0123, those of data are of ");
@@ -26,14 +33,7 @@ TEST_F(ProgramTest, PerplexityIsOfTheTokenizerThatTheModelKnows) {
   EXPECT_EQ(run(command + " --tokens 64 --dry-run"), 0) << err_;
 }
 
-TEST_F(ProgramTest, EveryMethodIsARow) {
-  std::string text;
-  for (int line = 0; line < 60; ++line) text += str("line ", line * line % 17, "\n");
-  write_file(folder_ / "text.txt", text);
-  ASSERT_EQ(run("data pack --tokenizer bytes --val-every 1 --out data text.txt"), 0) << err_;
-  ModelOptions options;
-  options.position = "rope", options.vocab = 320, options.trained_length = 32;
-  save_model(*create_model("gpt:layers=1,width=8,heads=1", options), folder_ / "model");
+TEST_F(PerplexityCommand, EveryMethodIsARow) {
   const std::string command = "ppl --threads 1 --model model --data data --lengths 16,128 --protocol last-k=16";
   ASSERT_EQ(run(command + " --method none --method pi:factor=4 --method 'sink + log-n' --json"), 0) << err_;
   const Json all = parse_json(out_, "stdout");
