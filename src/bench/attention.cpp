@@ -116,7 +116,7 @@ Json measure_attention(const Json& cell) {
   options.stats = &stats;
   AttentionSpans spans = AttentionSpans::self({0, length});
   PeakWatch watch;
-  Measurement measured = measure(
+  Measurement measured = measure_cell(
       [&] {
         for (Tensor& leaf : leaves) leaf.mutable_grad() = Tensor();
         Tensor out = ours ? attention(q, k, v, spans, bias, options)
@@ -125,7 +125,7 @@ Json measure_attention(const Json& cell) {
                                 !mask.defined(), scale);
         if (grad) out.backward(gradient);
       },
-      cell["repeats"].get<int64_t>(), cell["budget"].get<double>());
+      cell);
   measured.extra_bytes = watch.above_start();
   measured.tokens = length;
   // Half the square; backward is five products to forward's two. Skipped tiles count as if they had been computed.

@@ -15,7 +15,7 @@ namespace longhaul {
 
 // A cell is a Json object: {peer, shape: {...}} and, where rows are compared, `case` (rows of one bench and one case did the same
 // work) and `baseline` (the name under which the others' `ratio_to` lists this row).
-// The driver adds bench, threads, repeats, budget, dtype and seed.
+// The driver adds bench, threads and, of repeats, budget, dtype and seed, those that the bench honours.
 using BenchCells = std::function<std::vector<Json>()>;
 
 struct Bench {
@@ -24,6 +24,7 @@ struct Bench {
   std::function<Json(const Json& cell)>
       measure;                  // runs one cell: the row's keys beside the cell's own (Measurement::json)
   std::string bound_kind = "";  // the bound's rows whose shape has this `kind` alone ("read"); "": all of them
+  std::vector<std::string> without = {};  // flags of every bench that this one cannot honour, and refuses: "--dtype"
 };
 Registry<Bench>& Benches();
 
@@ -38,8 +39,11 @@ struct Measurement {
 
 double cpu_seconds();  // processor time of this process so far, all threads
 
-// Calls `work` once to warm up and `repeats` times measured, each when its turn has come (bench/turns.h); stops early, with one repeat at least, when `budget` seconds are spent.
-Measurement measure(const std::function<void()>& work, int64_t repeats, double budget = 10);
+// Calls `work` once to warm up and `repeats` times measured, each when its turn has come (bench/turns.h); stops early, with one
+// repeat at least, when `budget` seconds are spent.
+Measurement measure(const std::function<void()>& work, int64_t repeats, double budget);
+// As often as the cell says, times `times` for work that is short.
+Measurement measure_cell(const std::function<void()>& work, const Json& cell, int64_t times = 1);
 
 // Peak memory of this process above what is resident when the watch is made (freed memory is given back first).
 class PeakWatch {

@@ -104,8 +104,7 @@ Json measure_generation(const Json& cell) {
     source = std::make_unique<RecomputedLogits>(*model, 0, cell["skip_eps"].get<double>());
   }
   Measurement measured =
-      measure([&] { generate_tokens(*source, prompt, options, [](int64_t, int64_t) { return true; }); },
-              cell["repeats"].get<int64_t>(), cell["budget"].get<double>());
+      measure_cell([&] { generate_tokens(*source, prompt, options, [](int64_t, int64_t) { return true; }); }, cell);
   measured.tokens = count * options.max_tokens;
   return measured.json(cell["threads"].get<int64_t>());
 }

@@ -112,12 +112,12 @@ Json measure_prefill(const Json& cell) {
   Opened opened(cell, length + kPageRows);
   const std::vector<int64_t> tokens = opened.prompt(length);
   std::optional<Session> session;
-  Measurement measured = measure(
+  Measurement measured = measure_cell(
       [&] {
         session.emplace(opened.engine().session());
         session->prefill(tokens);
       },
-      cell["repeats"].get<int64_t>(), cell["budget"].get<double>());
+      cell);
   measured.tokens = length;
   measured.flops = opened.model().info().forward_flops(length, 1);
   const int64_t used = opened.engine().bytes_in_use();
@@ -181,7 +181,8 @@ void add_model_options(CLI::App& app, Settings& settings) {
   app.add_option("--weight-dtype", settings.weights, "what the matrices are kept in: some of f32, bf16, int8")
       ->delimiter(',')
       ->check(CLI::IsMember({"f32", "bf16", "int8"}));
-  app.add_option("--kv-cache-dtype", settings.cache, "what keys and values are kept in (default: as --dtype)")
+  app.add_option("--kv-cache-dtype", settings.cache,
+                 "what keys and values are kept in (default: f32, or f64 with --dtype f64)")
       ->check(CLI::IsMember({"f32", "bf16", "int8"}));
 }
 
@@ -207,8 +208,9 @@ BenchCells setup_decode(CLI::App& app) {
 
 }  // namespace
 
-LH_REGISTER(Benches, "prefill", "a checkpoint reads a prompt", {"gemm", setup_prefill, measure_prefill});
+LH_REGISTER(Benches, "prefill", "a checkpoint reads a prompt",
+            {"gemm", setup_prefill, measure_prefill, "", {"--seed"}});
 LH_REGISTER(Benches, "decode", "a checkpoint generates, one token after the other",
-            {"memory", setup_decode, measure_decode, "read"});
+            {"memory", setup_decode, measure_decode, "read", {"--seed", "--repeats", "--budget"}});
 
 }  // namespace longhaul

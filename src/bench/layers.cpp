@@ -54,8 +54,8 @@ Json measure_norm(const Json& cell) {
          bias = random_tensor({width}, 1, type);
   bool ours = cell["peer"] == "longhaul";
   Norm norm{NormKind::layer, weight, bias, 1e-5};
-  Measurement measured = measure([&] { ours ? normalize(x, norm) : at::layer_norm(x, {width}, weight, bias, 1e-5); },
-                                 8 * cell["repeats"].get<int64_t>());
+  Measurement measured =
+      measure_cell([&] { ours ? normalize(x, norm) : at::layer_norm(x, {width}, weight, bias, 1e-5); }, cell, 8);
   return finish(std::move(measured), cell, length, 2.0 * static_cast<double>(x.nbytes()));
 }
 
@@ -64,8 +64,7 @@ Json measure_rotary(const Json& cell) {
   at::ScalarType type = scalar_type_of(cell);
   Tensor x = random_tensor({length, width}, 1, type), angle = random_tensor({length, 32}, 1, at::kDouble);
   Rotation rotation{angle.cos().to(type), angle.sin().to(type), RotaryLayout::half};
-  Measurement measured =
-      measure([&] { rotate_heads_(x, width / 64, 64, rotation); }, 8 * cell["repeats"].get<int64_t>());
+  Measurement measured = measure_cell([&] { rotate_heads_(x, width / 64, 64, rotation); }, cell, 8);
   return finish(std::move(measured), cell, length, 2.0 * static_cast<double>(x.nbytes()));
 }
 
@@ -85,8 +84,7 @@ Json measure_adamw(const Json& cell) {
   Tensor first = at::zeros_like(parameter), second = at::zeros_like(parameter);
   int64_t step = 0;
   Measurement measured =
-      measure([&] { adamw_step({parameter}, {gradient}, {first}, {second}, ++step, AdamWOptions{}, 0.5); },
-              cell["repeats"].get<int64_t>());
+      measure_cell([&] { adamw_step({parameter}, {gradient}, {first}, {second}, ++step, AdamWOptions{}, 0.5); }, cell);
   return finish(std::move(measured), cell, 0, 28.0 * static_cast<double>(count));  // reads four arrays, writes three
 }
 
@@ -96,6 +94,7 @@ LH_REGISTER(Benches, "norm", "layer normalisation, beside ATen's",
             {"memory", activations({"aten", "longhaul"}), measure_norm});
 LH_REGISTER(Benches, "rotary", "rotation of queries or keys in place, 64 numbers a head",
             {"memory", activations({"longhaul"}), measure_rotary});
-LH_REGISTER(Benches, "adamw", "one optimizer step over one tensor", {"memory", parameters(), measure_adamw});
+LH_REGISTER(Benches, "adamw", "one optimizer step over one tensor",
+            {"memory", parameters(), measure_adamw, "", {"--dtype"}});
 
 }  // namespace longhaul

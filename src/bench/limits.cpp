@@ -49,8 +49,8 @@ Json measure_gemm(const Json& cell) {
   const auto [a, b] = gemm_factors(cell["shape"], scalar_type_of(cell));
   Tensor c = at::empty({a.size(0), b.size(1)}, a.options());
   bool ours = cell["peer"] == "longhaul";
-  Measurement measured = measure([&, &a = a, &b = b] { ours ? product_into(c, a, b) : (void)at::mm_out(c, a, b); },
-                                 4 * cell["repeats"].get<int64_t>());
+  Measurement measured =
+      measure_cell([&, &a = a, &b = b] { ours ? product_into(c, a, b) : (void)at::mm_out(c, a, b); }, cell, 4);
   measured.tokens = c.size(0);
   measured.flops = 2.0 * static_cast<double>(a.size(0) * a.size(1) * b.size(1));
   return measured.json(cell["threads"].get<int64_t>());
@@ -63,15 +63,15 @@ Json memory_cell(const char* kind) { return {{"peer", "aten"}, {"shape", {{"kind
 
 Json measure_memory(const Json& cell) {
   Tensor a = at::ones({kStreamElements});
-  int64_t repeats = 4 * cell["repeats"].get<int64_t>(), arrays = 1;
+  int64_t arrays = 1;
   Measurement measured;
   if (cell["shape"]["kind"] == "triad") {  // a = b + 3 c, counted as STREAM does: two arrays read, one written
     Tensor b = at::ones({kStreamElements}), c = at::ones({kStreamElements});
-    measured = measure([&] { at::add_out(a, b, c, 3.0); }, repeats);
+    measured = measure_cell([&] { at::add_out(a, b, c, 3.0); }, cell, 4);
     arrays = 3;
   } else {
     Tensor total = at::sum(a);
-    measured = measure([&] { total = at::sum(a); }, repeats);
+    measured = measure_cell([&] { total = at::sum(a); }, cell, 4);
   }
   measured.bytes = static_cast<double>(arrays * kStreamElements * 4);
   return measured.json(cell["threads"].get<int64_t>());
@@ -81,6 +81,6 @@ Json measure_memory(const Json& cell) {
 
 LH_REGISTER(Benches, "gemm", "matrix products, the limit of arithmetic", {"", no_options(gemm_cells()), measure_gemm});
 LH_REGISTER(Benches, "memory", "streaming through memory (triad and read), the limit of light arithmetic",
-            {"", no_options({memory_cell("triad"), memory_cell("read")}), measure_memory});
+            {"", no_options({memory_cell("triad"), memory_cell("read")}), measure_memory, "", {"--dtype", "--seed"}});
 
 }  // namespace longhaul

@@ -40,14 +40,14 @@ Json measure_loss(const Json& cell) {
   head.weight = weight;
   bool ours = cell["peer"] == "longhaul";
   PeakWatch watch;
-  Measurement measured = measure(
+  Measurement measured = measure_cell(
       [&] {
         x.mutable_grad() = weight.mutable_grad() = Tensor();
         Tensor loss =
             ours ? linear_cross_entropy(x, head, targets) : at::cross_entropy_loss(at::matmul(x, weight.t()), targets);
         loss.backward();
       },
-      cell["repeats"].get<int64_t>(), cell["budget"].get<double>());
+      cell);
   int64_t gradients = static_cast<int64_t>(x.nbytes() + weight.nbytes());
   int64_t above = watch.above_start();
   measured.extra_bytes = above < 0 ? above : std::max<int64_t>(0, above - gradients);

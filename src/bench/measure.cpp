@@ -60,6 +60,10 @@ Measurement measure(const std::function<void()>& work, int64_t repeats, double b
   return result;
 }
 
+Measurement measure_cell(const std::function<void()>& work, const Json& cell, int64_t times) {
+  return measure(work, times * cell.at("repeats").get<int64_t>(), cell.at("budget").get<double>());
+}
+
 Json Measurement::json(int64_t threads) const {
   double best = *std::min_element(seconds.begin(), seconds.end());
   Json row;

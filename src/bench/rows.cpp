@@ -94,7 +94,7 @@ Json measure_here(const std::string& text) {
   take_turns();
   Json cell = parse_json(text, "cell");
   at::set_num_threads(cell.at("threads").get<int>());
-  at::manual_seed(cell.at("seed").get<uint64_t>());
+  at::manual_seed(cell.value("seed", uint64_t{0}));
   return Benches().find(cell.at("bench").get<std::string>()).make.measure(cell);
 }
 

@@ -33,22 +33,21 @@ Json measure_tokenize(const Json& cell) {
   std::unique_ptr<Tokenizer> tokenizer = make_tokenizer(cell["tokenizer"].get<std::string>());
   std::string text = read_file(cell["text"].get<std::string>());
   check(!text.empty(), "bench tokenize: --text: wanted a file with text in it, found an empty one");
-  int64_t threads = cell["threads"].get<int64_t>(), repeats = cell["repeats"].get<int64_t>();
-  double budget = cell["budget"].get<double>();
+  int64_t threads = cell["threads"].get<int64_t>();
   Measurement measured;
   if (cell["shape"]["mode"] == "text") {
     std::vector<int64_t> ids;
-    measured = measure(
+    measured = measure_cell(
         [&] {
           ids.clear();
           encode_parallel(*tokenizer, text, static_cast<int>(threads), ids);
         },
-        repeats, budget);
+        cell);
     measured.tokens = static_cast<int64_t>(ids.size());
   } else {
     std::vector<std::string_view> documents = safe_pieces(*tokenizer, text, kDocumentBytes);
     int64_t count = 0;
-    measured = measure([&] { count = encode_documents(*tokenizer, documents, threads); }, repeats, budget);
+    measured = measure_cell([&] { count = encode_documents(*tokenizer, documents, threads); }, cell);
     measured.tokens = count;
   }
   Json row = measured.json(threads);
@@ -78,7 +77,8 @@ BenchCells options(CLI::App& app) {
   };
 }
 
-LH_REGISTER(Benches, "tokenize", "text to ids: one text, and documents of 4 kB", {"", options, measure_tokenize});
+LH_REGISTER(Benches, "tokenize", "text to ids: one text, and documents of 4 kB",
+            {"", options, measure_tokenize, "", {"--dtype", "--seed"}});
 
 }  // namespace
 

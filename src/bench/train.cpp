@@ -117,8 +117,7 @@ Json measure_training_step(const Json& cell) {
   Training("gpt:layers=1,width=64,heads=1", 64, 16, 1, cell).step();
   PeakWatch watch;
   Training training("gpt:size=" + cell["shape"].get<std::string>(), kBenchVocab, length, batch, cell);
-  Measurement measured =
-      measure([&] { training.step(); }, cell["repeats"].get<int64_t>(), cell["budget"].get<double>());
+  Measurement measured = measure_cell([&] { training.step(); }, cell);
   measured.tokens = batch * length;
   measured.flops = static_cast<double>(batch) * step_flops(training.model().info(), length);
   // Weights, gradients and two moments are there in any trainer.

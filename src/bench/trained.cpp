@@ -118,8 +118,7 @@ Json measure_trained(const Json& cell) {
   options.skip_eps = shape["skip_eps"].get<double>();
   options.stats = &stats;
   LayerInputs inputs(*model, read_tokens(cell["data"].get<std::string>(), length), options);
-  Measurement measured = measure([&] { inputs.run(shape["bias"] == "own"); }, cell["repeats"].get<int64_t>(),
-                                 cell["budget"].get<double>());
+  Measurement measured = measure_cell([&] { inputs.run(shape["bias"] == "own"); }, cell);
   measured.tokens = length;
   double pairs = 0.5 * static_cast<double>(length) * static_cast<double>(length + 1);
   measured.flops = 14.0 * static_cast<double>(info.layers * info.heads * info.head_dim) * pairs;
@@ -145,6 +144,6 @@ BenchCells setup(CLI::App& app) {
 
 LH_REGISTER(Benches, "trained-attention",
             "attention of a trained model's layers on real text, with and without its bias",
-            {"gemm", setup, measure_trained});
+            {"gemm", setup, measure_trained, "", {"--dtype", "--seed"}});
 
 }  // namespace longhaul

@@ -22,20 +22,33 @@ struct Choice {
   BenchCells cells;
 };
 
+bool is_without(const Bench& bench, const std::string& flag) {
+  return std::find(bench.without.begin(), bench.without.end(), flag) != bench.without.end();
+}
+
 struct Settings {
   std::vector<int> threads;
   int64_t repeats = 3;
   double budget = 40;
 };
 
-void complete(Json& cell, const std::string& bench, int threads, const Settings& settings) {
-  const CommonFlags& flags = common_flags();
-  cell["bench"] = bench;
+void complete(Json& cell, const Choice& choice, int threads, const Settings& settings) {
+  cell["bench"] = choice.name;
   cell["threads"] = threads;
-  cell["repeats"] = settings.repeats;
-  cell["budget"] = settings.budget;
-  cell["dtype"] = flags.dtype;
-  cell["seed"] = flags.seed;
+  const CommonFlags& flags = common_flags();
+  const Json shared = {
+      {"repeats", settings.repeats}, {"budget", settings.budget}, {"dtype", flags.dtype}, {"seed", flags.seed}};
+  for (const auto& [key, value] : shared.items())
+    if (!is_without(*choice.bench, "--" + key)) cell[key] = value;
+}
+
+// A flag that would change nothing is refused.
+void check_flags(const CLI::App& app, const std::vector<Choice>& choices) {
+  for (const Choice& choice : choices) {
+    if (!choice.app->parsed()) continue;
+    for (const std::string& flag : choice.bench->without)
+      check(app.get_option(flag)->count() == 0, "bench ", choice.name, " takes no ", flag);
+  }
 }
 
 // The machine's limits first, then what was asked for; a limit that was asked for itself is not measured twice.
@@ -53,7 +66,7 @@ std::vector<Json> all_cells(const std::vector<Choice>& choices, const Settings& 
       if (is_limit(choice) != limits || std::find(wanted.begin(), wanted.end(), choice.name) == wanted.end()) continue;
       for (int threads : settings.threads) {
         for (Json& cell : choice.cells()) {
-          complete(cell, choice.name, threads, settings);
+          complete(cell, choice, threads, settings);
           cells.push_back(cell);
         }
       }
@@ -120,13 +133,14 @@ std::function<int()> setup(CLI::App& app) {
   }
   CLI::App* child = app.add_subcommand("cell", "")->group("");  // how this program calls itself (bench/turns.h)
   child->add_option("json", *cell)->required();
-  return [settings, choices, child, cell] {
+  return [settings, choices, child, cell, &app] {
     if (child->parsed()) {
       std::printf("%s\n", measure_here(*cell).dump().c_str());
       return 0;
     }
     bool any = std::any_of(choices->begin(), choices->end(), [](const Choice& choice) { return choice.app->parsed(); });
     check(any, "bench: wanted one or more of ", join(Benches().names(), ", "), ", found none");
+    check_flags(app, *choices);
     return run(*choices, *settings);
   };
 }

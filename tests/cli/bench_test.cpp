@@ -1,39 +1,26 @@
-// `longhaul bench encodings` as a program.
-#include <gtest/gtest.h>
-#include <sys/wait.h>
-
-#include <cstdio>
-
+// `longhaul bench` as a program: what `bench encodings` measures, and which flags are for whom.
 #include "base/json.h"
-#include "base/strings.h"
+#include "program_test.h"
 
 namespace longhaul {
 namespace {
 
-struct Result {
-  int code;
-  std::string text;
+class BenchEncodings : public ProgramTest {
+ protected:
+  int encodings(const std::string& arguments) { return run("bench encodings --threads 1 --repeats 1 " + arguments); }
+  std::vector<Json> rows_of(const std::string& arguments) {
+    EXPECT_EQ(encodings(arguments + " --json"), 0) << err_;
+    std::vector<Json> rows;
+    for (const std::string& line : split(out_, '\n')) {
+      if (line.empty()) continue;
+      const Json row = parse_json(line, "row");
+      if (row["bench"] == "encodings") rows.push_back(row);  // the machine's limit is measured too
+    }
+    return rows;
+  }
 };
 
-Result run(const std::string& arguments) {
-  std::string text, command = LH_PROGRAM;
-  FILE* pipe = popen((command += " bench encodings --threads 1 --repeats 1 " + arguments + " 2>&1").c_str(), "r");
-  for (int byte; (byte = std::fgetc(pipe)) != EOF;) text += static_cast<char>(byte);
-  return {WEXITSTATUS(pclose(pipe)), text};
-}
-
-std::vector<Json> rows_of(const std::string& arguments) {
-  Result result = run(arguments + " --json");
-  EXPECT_EQ(result.code, 0) << result.text;
-  std::vector<Json> rows;
-  for (const std::string& line : split(result.text, '\n')) {
-    Json row = line.starts_with("{") ? parse_json(line, "row") : Json::object();  // messages are there too
-    if (row.value("bench", "") == "encodings") rows.push_back(row);               // the machine's limit is measured too
-  }
-  return rows;
-}
-
-TEST(BenchEncodings, HoldsTrainingAgainstNopeAndTheCacheAgainstRecomputation) {
+TEST_F(BenchEncodings, HoldsTrainingAgainstNopeAndTheCacheAgainstRecomputation) {
   std::vector<Json> rows = rows_of("--pos cable,dape:version=2 --lengths 16 --generate 12");
   const std::pair<const char*, const char*> wanted[] = {{"train", "nope"},           {"train", "cable"},
                                                         {"train", "dape:version=2"}, {"recompute", "cable"},
@@ -54,21 +41,43 @@ TEST(BenchEncodings, HoldsTrainingAgainstNopeAndTheCacheAgainstRecomputation) {
   EXPECT_TRUE(rows[4]["ratio_to"].contains("recompute"));
 }
 
-TEST(BenchEncodings, MeasuresAPart) {
+TEST_F(BenchEncodings, MeasuresAPart) {
   std::vector<Json> rows = rows_of("--pos nope --part train --lengths 8,16");
   ASSERT_EQ(rows.size(), 2u);
   EXPECT_EQ(rows[0]["length"], 8);
   EXPECT_EQ(rows[1]["length"], 16);
 }
 
-TEST(BenchEncodings, RefusesWhatCannotBeBeforeMeasuring) {
+TEST_F(BenchEncodings, RefusesWhatCannotBeBeforeMeasuring) {
   for (const char* arguments : {"--pos kable", "--pos nope --part generate --generate 8", "--part sing"}) {
-    Result result = run(arguments);
-    EXPECT_NE(result.code, 0);
-    EXPECT_LT(result.code, 128);
-    EXPECT_EQ(result.text.find("GFLOP"), std::string::npos) << result.text;
+    const int code = encodings(arguments);
+    EXPECT_TRUE(code != 0 && code < 128) << code;
+    EXPECT_FALSE(contains(out_, "GFLOP")) << out_;
   }
-  EXPECT_NE(run("--pos kable").text.find("kable"), std::string::npos);
+  encodings("--pos kable");
+  EXPECT_TRUE(contains(err_, "kable")) << err_;
+}
+
+TEST_F(ProgramTest, ABenchRefusesTheFlagsThatItCannotHonour) {
+  write_file(folder_ / "text.txt", "some text");
+  expect_refusal("bench memory --dtype bf16 --dry-run", "bench memory takes no --dtype");
+  expect_refusal("bench gemm memory --seed 3 --dry-run", "bench memory takes no --seed");
+  expect_refusal("bench adamw --dtype f64 --dry-run", "bench adamw takes no --dtype");
+  expect_refusal("bench tokenize --tokenizer bytes --text text.txt --seed 3 --dry-run",
+                 "bench tokenize takes no --seed");
+  expect_refusal("bench decode model --repeats 2 --dry-run", "bench decode takes no --repeats");
+  // What it is held against is measured as ever, and its cells say what holds for them.
+  ASSERT_EQ(run("bench norm --dtype bf16 --threads 1 --dry-run"), 0) << err_;
+  int norms = 0, limits = 0;
+  for (const std::string& line : split(out_, '\n')) {
+    if (line.empty()) continue;
+    const Json cell = parse_json(line, "cell");
+    cell["bench"] == "norm" ? ++norms : ++limits;
+    EXPECT_EQ(cell.value("dtype", ""), cell["bench"] == "norm" ? "bf16" : "") << line;
+    EXPECT_EQ(cell["repeats"], 3) << line;
+  }
+  EXPECT_EQ(norms, 2);
+  EXPECT_EQ(limits, 2);
 }
 
 }  // namespace
