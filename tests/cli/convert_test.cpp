@@ -226,6 +226,36 @@ TEST_F(Convert, AFolderBecomesOneFileInAnyDtype) {
   EXPECT_FALSE(exists(folder_ / "none"));
 }
 
+// --dtype is for numbers with a fraction; what no model here reads is converted all the same.
+TEST_F(Convert, ADtypeChangesFloatingTensorsAloneAndTheirNameInTheConfig) {
+  const std::vector<float> numbers = {1.5F, -2, 0.1F, 3, 1e30F, 0};
+  const std::vector<int64_t> ids = {7, -1, int64_t{1} << 60};
+  make_folders(folder_ / "other");
+  write_safetensors(folder_ / "other/model.safetensors",
+                    {NamedTensor{"ids", DType::i64, {3}, std::as_bytes(std::span(ids))},
+                     NamedTensor{"w", DType::f32, {2, 3}, std::as_bytes(std::span(numbers))}});
+  write_json(folder_ / "other/config.json", {{"model_type", "somebody-elses"}, {"dtype", "float32"}});
+  write_json(folder_ / "other/.hidden.json", {{"kept", false}});
+  make_folders(folder_ / "other/notes.txt");  // a folder is no small file
+  ASSERT_EQ(convert("other wide --dtype f64"), 0) << err_;
+  EXPECT_TRUE(contains(out_, "F32 -> F64: 1 tensors\n")) << out_;
+  EXPECT_TRUE(contains(out_, "no model that longhaul runs")) << out_;
+  EXPECT_EQ(read_json(folder_ / "wide/config.json")["dtype"], "float64");
+  EXPECT_FALSE(read_json(folder_ / "wide/config.json").contains("torch_dtype"));
+  EXPECT_EQ(list_files(folder_ / "wide").size(), 2u);
+  const SafetensorsFile wide = SafetensorsFile::open(folder_ / "wide/model.safetensors");
+  ASSERT_EQ(wide.at("ids").dtype, DType::i64);
+  EXPECT_EQ(std::memcmp(wide.at("ids").bytes.data(), ids.data(), sizeof(int64_t) * ids.size()), 0);
+  ASSERT_EQ(wide.at("w").dtype, DType::f64);
+  const auto* doubles = reinterpret_cast<const double*>(wide.at("w").bytes.data());
+  for (size_t i = 0; i < numbers.size(); ++i) EXPECT_EQ(doubles[i], static_cast<double>(numbers[i])) << i;
+  ASSERT_EQ(convert("wide back --dtype f32"), 0) << err_;
+  EXPECT_EQ(read_json(folder_ / "back/config.json")["dtype"], "float32");
+  const SafetensorsFile back = SafetensorsFile::open(folder_ / "back/model.safetensors");
+  ASSERT_EQ(back.at("w").dtype, DType::f32);
+  EXPECT_EQ(std::memcmp(back.at("w").bytes.data(), numbers.data(), sizeof(float) * numbers.size()), 0);
+}
+
 // native/ under `folder`; its config.
 Json write_native_mamba(const TemporaryFolder& folder) {
   const std::vector<float> values(64 * 16, 0.5F);
@@ -281,6 +311,38 @@ TEST_F(Convert, MambaAsItsAuthorsWroteItGetsTheNamesOfHuggingFace) {
                        {"tie_word_embeddings", false}};
   for (const auto& [key, value] : second.items()) EXPECT_EQ(made[key], value) << key;
   EXPECT_TRUE(SafetensorsFile::open(folder_ / "mamba2/model.safetensors").has("lm_head.weight"));
+}
+
+// params.json and consolidated.safetensors, as Codestral Mamba comes; with a head of its own behind a prefix.
+TEST_F(Convert, MistralsLayoutOfMambaIsUnderstood) {
+  std::vector<float> values(24 * 32, 0.5F), others(24 * 32, 0.25F);
+  auto tensor = [](const std::string& name, const std::vector<float>& from) {
+    return NamedTensor{name, DType::f32, {24, 32}, std::as_bytes(std::span(from))};
+  };
+  make_folders(folder_ / "codestral");
+  const std::string weights = folder_ / "codestral/consolidated.safetensors";
+  write_safetensors(weights,
+                    {tensor("model.backbone.embedding.weight", values), tensor("model.lm_head.weight", others)});
+  Json config = {{"dim", 32}, {"n_layers", 1}, {"vocab_size", 24}, {"n_groups", 2}, {"model_type", "mamba"}};
+  write_json(folder_ / "codestral/params.json", config);
+  EXPECT_EQ(convert("codestral out"), 2);
+  EXPECT_TRUE(contains(err_,
+                       "params.json: tie_embeddings: wanted false, found a head (model.lm_head.weight) that is "
+                       "not the embedding"))
+      << err_;
+  EXPECT_FALSE(exists(folder_ / "out"));
+  config["tie_embeddings"] = false;
+  write_json(folder_ / "codestral/params.json", config);
+  ASSERT_EQ(convert("codestral out --dtype bf16"), 0) << err_;
+  const Json made = read_json(folder_ / "out/config.json");
+  EXPECT_EQ(made["model_type"], "mamba2");
+  EXPECT_EQ(made["n_groups"], 2);
+  EXPECT_FALSE(exists(folder_ / "out/params.json"));
+  const SafetensorsFile file = SafetensorsFile::open(folder_ / "out/model.safetensors");
+  EXPECT_EQ(file.names(), (std::vector<std::string>{"backbone.embeddings.weight", "lm_head.weight"}));
+  uint16_t head = 0;
+  std::memcpy(&head, file.at("lm_head.weight").bytes.data(), sizeof head);
+  EXPECT_EQ(head, bf16_of(0.25F));
 }
 
 TEST_F(Convert, MambaOfAKindThatNobodyHasIsRefused) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <ATen/ops/argmax.h>
 #include <ATen/ops/log_softmax.h>
 
 #include "../support.h"
@@ -31,16 +32,23 @@ class RequestsTest : public testing::Test {
  protected:
   std::vector<TextAnswer> answers(const std::vector<TextRequest>& requests) {
     Engine engine(*model_, {.tokens = 20 * kPageRows});
-    Requests queue(engine, *tokenizer_, {4, 64}, {});
+    Requests queue(engine, *tokenizer_, {4, 64}, ends_);
     std::vector<TextAnswer> found(requests.size());
-    for (size_t i = 0; i < requests.size(); ++i)
-      queue.add(requests[i], [&found, i](const TextAnswer& answer) { found[i] = answer; });
+    std::vector<int> times(requests.size());
+    for (size_t i = 0; i < requests.size(); ++i) {
+      queue.add(requests[i], [&found, &times, i](const TextAnswer& answer) {
+        found[i] = answer;
+        ++times[i];
+      });
+    }
     while (queue.step()) {
     }
+    EXPECT_EQ(times, std::vector<int>(requests.size(), 1));
     return found;
   }
   std::unique_ptr<Model> model_ = model_with("cable", at::kDouble, kBytes);
   std::unique_ptr<Tokenizer> tokenizer_ = make_tokenizer("bytes");
+  std::vector<int64_t> ends_;
 };
 
 TEST_F(RequestsTest, Loglikelihoods) {
@@ -65,6 +73,49 @@ TEST_F(RequestsTest, GreedyIsWhatGreedyDecodingSays) {
   EXPECT_FALSE(found[1].greedy);
 }
 
+// Behind a letter that greedy decoding does not say, what it says then: one token of three is not its own.
+TEST_F(RequestsTest, OneTokenIsEnoughNotToBeGreedy) {
+  const std::string first = answers({GenerateRequest{"abc", {}, 1}})[0].text;
+  std::string text;
+  for (char c = 'a'; c <= 'z' && text.empty(); ++c) {
+    const std::string more = answers({GenerateRequest{str("abc", c), {}, 2}})[0].text;
+    if (first != std::string(1, c) && more.size() == 2 && is_utf8(more)) text = c + more;
+  }
+  ASSERT_FALSE(text.empty()) << "the model's seed must give two whole characters behind some letter";
+  const auto found =
+      answers({LoglikelihoodRequest{"abc", text}, LoglikelihoodRequest{str("abc", text[0]), text.substr(1)}});
+  EXPECT_FALSE(found[0].greedy);
+  EXPECT_TRUE(found[1].greedy);
+}
+
+// Bytes, with one that no text has before every text.
+class MarkedBytes : public Tokenizer {
+ public:
+  int64_t vocab_size() const override { return bytes_->vocab_size(); }
+  int64_t end_of_text() const override { return bytes_->end_of_text(); }
+  void encode(std::string_view text, std::vector<int64_t>& ids) const override { bytes_->encode(text, ids); }
+  std::vector<int64_t> before_text() const override { return {0xFF}; }
+  std::unique_ptr<Decoding> start_decoding(bool special) const override { return bytes_->start_decoding(special); }
+  std::string hash() const override { return "marked"; }
+  std::string spec() const override { return "marked"; }
+
+ private:
+  std::unique_ptr<Tokenizer> bytes_ = make_tokenizer("bytes");
+};
+
+TEST_F(RequestsTest, WhatATokenizerWantsBeforeATextIsBeforeEveryText) {
+  tokenizer_ = std::make_unique<MarkedBytes>();
+  GenerateRequest request{"ab", {}, 1};
+  for (int64_t id = 128; id < kBytes; ++id) request.sampler.bias[id] = -1000;  // whole characters
+  const auto found =
+      answers({LoglikelihoodRequest{"ab", "cd"}, LoglikelihoodRequest{"", "cd"}, RollingRequest{"abcd", 2}, request});
+  EXPECT_NEAR(found[0].log_prob, log_prob(*model_, {0xFF, 'a', 'b'}, "cd"), 1e-11);
+  EXPECT_NEAR(found[1].log_prob, log_prob(*model_, {0xFF}, "cd"), 1e-11);
+  EXPECT_NEAR(found[2].log_prob, log_prob(*model_, {0xFF}, "ab") + log_prob(*model_, {'b'}, "cd"), 1e-11);
+  const auto likeliest = recomputed(*model_, {0xFF, 'a', 'b'}).narrow(0, 0, 128).argmax().item<int64_t>();
+  EXPECT_EQ(found[3].text, std::string(1, static_cast<char>(likeliest)));
+}
+
 TEST_F(RequestsTest, GenerationEndsAtStopsAndLengths) {
   // Biased to say nothing but x.
   GenerateRequest request{"abc", {"xxx"}, 9};
@@ -75,6 +126,20 @@ TEST_F(RequestsTest, GenerationEndsAtStopsAndLengths) {
   EXPECT_EQ(found[0].tokens, 3);
   EXPECT_EQ(found[1].text, "xxx");
   EXPECT_EQ(found[1].finish, "length");
+  ends_ = {'x'};
+  const TextAnswer ended = answers({request})[0];
+  EXPECT_EQ(ended.finish, "end_of_text");
+  EXPECT_EQ(ended.tokens, 1);
+}
+
+TEST_F(RequestsTest, AnotherSeedSaysSomethingElse) {
+  GenerateRequest request{"abc", {}, 12, {.temperature = 1}, 1};
+  for (int64_t id = 128; id < kBytes; ++id) request.sampler.bias[id] = -1000;  // whole characters
+  GenerateRequest other = request;
+  other.seed = 2;
+  const auto found = answers({request, other, request});
+  EXPECT_NE(found[0].text, found[1].text);
+  EXPECT_EQ(found[0].text, found[2].text);
 }
 
 TEST_F(RequestsTest, RollingIsTheSumOfItsWindows) {

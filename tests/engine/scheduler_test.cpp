@@ -99,30 +99,68 @@ TEST(Scheduler, AContextIsReadOnceForAll) {
   EXPECT_EQ(read, 129 + 20 * 2 + 5 * 11);
 }
 
-// Its frequencies move with the length of the text.
-std::unique_ptr<Model> moving_model() {
-  ToyCheckpoint toy = toy_checkpoint("llama", kVocab);
-  toy.config["rope_scaling"] = {{"rope_type", "dynamic"}, {"factor", 4.0}};
+// Frequencies that move with the text at every step, that are set for a request as a whole, or that begin anew when the
+// text is longer than 36 tokens.
+constexpr const char* kMoving[] = {"step", "request", "anew"};
+
+std::unique_ptr<Model> moving_model(const std::string& how) {
+  ToyCheckpoint toy = toy_checkpoint(how == "anew" ? "phi3" : "llama", kVocab);
+  if (how == "step") toy.config["rope_scaling"] = {{"rope_type", "dynamic"}, {"factor", 4.0}};
+  if (how == "anew") {
+    toy.config["max_position_embeddings"] = 144;
+    toy.config["original_max_position_embeddings"] = 36;
+    toy.config["rope_scaling"] = {{"type", "longrope"}, {"short_factor", {1, 1}}, {"long_factor", {2, 4}}};
+  }
+  if (how == "chunk") {
+    toy.config["rope_scaling"] = {{"type", "clex"}, {"max_factor", 8}};
+    toy.config["log_scale"] = false;
+    toy.shapes["model.clex_layer.proj_func.ode_up_proj"] = {2, 4};
+    toy.shapes["model.clex_layer.proj_func.ode_down_proj"] = {4, 2};
+  }
   const TemporaryFolder folder;
   toy.write(folder.path());
-  return load_model(folder.path(), at::kDouble);
+  LoadOptions options;
+  options.dtype = at::kDouble;
+  if (how == "request") options.method = "dynamic:mode=per-request";
+  if (how == "chunk") options.method = "clex:chunks=upstream";
+  return load_model(folder.path(), options);
+}
+
+// Of text i, what one forward over all of it says of its continuation.
+void expect_one_forward(const Model& model, const Scored& text, const std::vector<double>& found) {
+  const std::vector<int64_t> whole = joined(text.context, text.continuation);
+  const std::vector<int64_t> read(whole.begin(), whole.end() - 1), targets(whole.begin() + 1, whole.end());
+  const TokenScores wanted = score_tokens(model, at::tensor(read), at::tensor(targets),
+                                          Sequences::equal(1, static_cast<int64_t>(read.size())), {});
+  const auto first = static_cast<int64_t>(text.context.size()) - 1;
+  ASSERT_EQ(found.size(), text.continuation.size());
+  for (size_t k = 0; k < found.size(); ++k)
+    EXPECT_NEAR(found[k], wanted.log_prob[first + static_cast<int64_t>(k)].item<double>(), 1e-11) << k;
 }
 
 // A context that moves with the length belongs to one text: a forward of the whole text decides.
 TEST(Scheduler, MovingPoliciesScoreAsOneForward) {
-  const auto model = moving_model();
-  const std::vector<int64_t> context = tokens_from(1, 30);
   std::vector<Scored> texts;
-  for (int64_t i = 0; i < 3; ++i) texts.push_back({context, tokens_from(i, 3 + 5 * i)});
-  const auto found = scores(*model, texts, 10 * kPageRows, {16, 9});
+  for (int64_t i = 0; i < 3; ++i) texts.push_back({tokens_from(1, 30), tokens_from(i, 3 + 5 * i)});
+  for (const char* how : kMoving) {
+    const auto model = moving_model(how);
+    const auto found = scores(*model, texts, 10 * kPageRows, {16, 9});
+    for (size_t i = 0; i < texts.size(); ++i) {
+      SCOPED_TRACE(str(how, " ", i));
+      expect_one_forward(*model, texts[i], found[i]);
+    }
+  }
+}
+
+// Each chunk is read under frequencies of its own end: where the cuts lie is no matter of what is beside a text.
+TEST(Scheduler, WhereCutsShowNobodyMovesThem) {
+  const auto model = moving_model("chunk");
+  std::vector<Scored> texts;
+  for (int64_t i = 0; i < 3; ++i) texts.push_back({tokens_from(i / 2, 70 - 11 * i), tokens_from(i, 3)});
+  const auto together = scores(*model, texts, 10 * kPageRows, {16, 20});
   for (size_t i = 0; i < texts.size(); ++i) {
-    const std::vector<int64_t> whole = joined(texts[i].context, texts[i].continuation);
-    std::vector<int64_t> targets(whole.begin() + 1, whole.end());
-    const auto length = static_cast<int64_t>(targets.size());
-    const TokenScores wanted = score_tokens(*model, at::tensor(std::vector<int64_t>(whole.begin(), whole.end() - 1)),
-                                            at::tensor(targets), Sequences::equal(1, length), {});
-    for (size_t k = 0; k < texts[i].continuation.size(); ++k)
-      EXPECT_NEAR(found[i][k], wanted.log_prob[29 + static_cast<int64_t>(k)].item<double>(), 1e-11) << i << " " << k;
+    const auto alone = scores(*model, {texts[i]}, 10 * kPageRows, {16, 20});
+    for (size_t k = 0; k < alone[0].size(); ++k) EXPECT_NEAR(together[i][k], alone[0][k], 1e-11) << i << " " << k;
   }
 }
 
@@ -132,13 +170,14 @@ std::vector<int64_t> alone(const Model& model, const std::vector<int64_t>& conte
   GenerateOptions options;
   options.max_tokens = max_tokens, options.seed = seed, options.sampler.temperature = temperature;
   Engine engine(model, {.tokens = 4 * kPageRows});
-  CachedLogits source(engine);
+  CachedLogits source(engine, static_cast<int64_t>(context.size()) + max_tokens - 1);
   return generate_tokens(source, context, options, [&](int64_t, int64_t token) { return token != stop; }).samples[0];
 }
 
 TEST(Scheduler, TextsEnterAndLeaveAndGetWhatTheyGetAlone) {
-  for (const char* position : {"cable", "rope", "moving"}) {
-    const auto model = std::string(position) == "moving" ? moving_model() : model_with(position, at::kDouble);
+  for (const std::string position : {"cable", "rope", "step", "request", "anew"}) {
+    const bool moves = position != "cable" && position != "rope";
+    const auto model = moves ? moving_model(position) : model_with(position, at::kDouble);
     Engine engine(*model, {.tokens = 12 * kPageRows});
     Scheduler scheduler(engine, {3, 20});
     std::vector<std::vector<int64_t>> found(9);
@@ -167,6 +206,28 @@ TEST(Scheduler, TextsEnterAndLeaveAndGetWhatTheyGetAlone) {
     EXPECT_EQ(scored.size(), 4u);
     EXPECT_EQ(engine.bytes_in_use(), 0);
   }
+}
+
+// No pass holds more texts, or more tokens of prompts, than the options say; and it holds as many.
+TEST(Scheduler, APassHoldsWhatItMay) {
+  const auto model = model_with("nope", at::kFloat);
+  auto most_read = [&](const SchedulerOptions& options, auto&& add) {
+    Engine engine(*model, {.tokens = 40 * kPageRows});
+    Scheduler scheduler(engine, options);
+    for (int64_t i = 0; i < 7; ++i) add(scheduler, i);
+    int64_t before = 0, most = 0;
+    for (; scheduler.step(); before = scheduler.tokens_read()) most = std::max(most, scheduler.tokens_read() - before);
+    return most;
+  };
+  auto score = [](Scheduler& scheduler, int64_t i) {
+    scheduler.add(ScoreTokens{tokens_from(i, 30), tokens_from(i, 4), [](const TokenScores&) {}});
+  };
+  EXPECT_EQ(most_read({3, 10}, score), 10);
+  EXPECT_EQ(most_read({3, 1000}, score), 3 * 33);
+  auto go_on = [](Scheduler& scheduler, int64_t i) {
+    scheduler.add(ContinueTokens{{i}, 6, {}, 0, 0, 0, [](int64_t) { return true; }});
+  };
+  EXPECT_EQ(most_read({3, 1000}, go_on), 3);
 }
 
 // The same bits in float whatever is beside it.
