@@ -136,9 +136,12 @@ void finish_config(JsonReader& config, const Json& json, const std::string& wher
 }
 
 int64_t size_or(JsonReader& config, const std::string& key, int64_t fallback) {
-  constexpr int64_t kLargest = int64_t{1} << 30;  // products of two sizes, three of them summed, stay below 2^63
+  constexpr int64_t kLargest = int64_t{1} << 30;     // products of two sizes, three of them summed, stay below 2^63
+  constexpr int64_t kMostLayers = int64_t{1} << 16;  // their kinds are listed before any tensor is looked for
   const int64_t size = config.is_set(key) ? config.integer(key, 1) : fallback;
-  if (size > kLargest) config.refuse(key, str("an integer up to ", kLargest));
+  const bool layers = key == "num_hidden_layers" || key == "n_layer" || key == "n_layers";
+  const int64_t most = layers ? kMostLayers : kLargest;
+  if (size > most) config.refuse(key, str("an integer up to ", most));
   return size;
 }
 

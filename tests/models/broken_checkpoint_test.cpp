@@ -130,7 +130,7 @@ TEST_F(BrokenCheckpoint, ConfigsThatLie) {
       {"hidden_size", 17, "num_attention_heads: wanted a divisor of the width 17"},
       {"hidden_size", int64_t{1} << 62, "hidden_size: wanted an integer up to"},
       {"num_hidden_layers", 1, "unknown model.layers.1."},
-      {"num_hidden_layers", 1 << 29, "config.json asks for more than"},
+      {"num_hidden_layers", 1 << 29, "num_hidden_layers: wanted an integer up to 65536, found 536870912"},
       {"num_hidden_layers", "2", "num_hidden_layers: wanted an integer > 0, found \"2\""},
       {"num_attention_heads", 1 << 29, "num_attention_heads: wanted a divisor of the width 16"},
       {"num_key_value_heads", 3, "num_key_value_heads: wanted a divisor of the 4 heads, found 3"},

@@ -105,6 +105,8 @@ TEST_F(PublishedConfig, WhatTheClassDoesNotComputeIsRefused) {
     EXPECT_TRUE(contains(message(family, {{key, true}}), str(key, ": wanted false"))) << family;
   EXPECT_TRUE(contains(message("llama", {{"layer_types", {"full_attention", "sliding_attention"}}}),
                        "layer_types: wanted full_attention for each layer"));
+  for (const char* family : {"mistral", "qwen3_moe", "gemma2"})
+    EXPECT_TRUE(contains(message(family, {{"num_hidden_layers", 1 << 30}}), "wanted an integer up to 65536")) << family;
   EXPECT_TRUE(contains(message("mixtral", {{"num_local_experts", 1 << 29}}), "wanted an integer in [1, 65536]"));
   EXPECT_TRUE(contains(message("bloom", {{"n_inner", 32}}), "n_inner: wanted null or 64, found 32"));
 }
