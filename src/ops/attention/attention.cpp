@@ -3,11 +3,8 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/tensor.h>
-#include <torch/csrc/autograd/custom_function.h>
 
 #include "base/error.h"
-#include "ops/attention/attention_aten.h"
-#include "ops/attention/attention_cpu.h"
 #include "ops/attention/attention_problem.h"
 
 namespace longhaul {
@@ -152,50 +149,6 @@ struct UnpackBias {
   }
 };
 
-bool fused(const Tensor& q) { return q.device().is_cpu() && q.scalar_type() != at::kDouble; }
-
-struct AttentionFunction : torch::autograd::Function<AttentionFunction> {
-  static Tensor forward(torch::autograd::AutogradContext* context, const c10::intrusive_ptr<AttentionProblem>& problem,
-                        at::TensorList tensors) {
-    const AttentionTensors x = split(tensors);
-    const AttentionResult result =
-        fused(x.q) ? attention_cpu_forward(*problem, x) : attention_aten_forward(*problem, x);
-    problem->options.stats = nullptr;  // the caller's, valid during the forward pass only
-    torch::autograd::variable_list saved = tensors.vec();
-    saved.push_back(result.out);
-    saved.push_back(result.lse);
-    context->save_for_backward(saved);
-    context->saved_data["problem"] = c10::IValue::make_capsule(problem);
-    return result.out;
-  }
-
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
-                                                 const torch::autograd::variable_list& grads) {
-    check(!at::GradMode::is_enabled(), "attention: second derivatives are not available");
-    const auto saved = context->get_saved_variables();
-    const size_t count = saved.size() - 2;
-    const AttentionTensors x = split(at::TensorList(saved).slice(0, count));
-    const AttentionResult result{saved[count], saved[count + 1]};
-    const auto problem =
-        c10::static_intrusive_pointer_cast<AttentionProblem>(context->saved_data["problem"].toCapsule());
-    AttentionNeeds needs{context->needs_input_grad(0), context->needs_input_grad(1), context->needs_input_grad(2), {}};
-    for (size_t n = 3; n < count; ++n) needs.bias.push_back(context->needs_input_grad(n));
-    const AttentionTensors found = fused(x.q) ? attention_cpu_backward(*problem, x, result, grads[0], needs)
-                                              : attention_aten_backward(*problem, x, result, grads[0], needs);
-    torch::autograd::variable_list out = {Tensor(), found.q, found.k, found.v};
-    out.insert(out.end(), found.bias.begin(), found.bias.end());
-    for (size_t n = 0; n < count; ++n) {
-      if (!context->needs_input_grad(n)) out[n + 1] = Tensor();
-    }
-    return out;
-  }
-
- private:
-  static AttentionTensors split(at::TensorList tensors) {
-    return {tensors[0], tensors[1], tensors[2], tensors.slice(3).vec()};
-  }
-};
-
 }  // namespace
 
 AttentionSpans AttentionSpans::self(const std::vector<int64_t>& offsets) {
@@ -243,11 +196,8 @@ double AttentionStats::skip_rate() const {
   return all > 0 ? static_cast<double>(none) / static_cast<double>(all) : 0;
 }
 
-std::pair<c10::intrusive_ptr<AttentionProblem>, AttentionTensors> checked_call(const Tensor& q, const Tensor& k,
-                                                                               const Tensor& v,
-                                                                               const AttentionSpans& spans,
-                                                                               const Bias& bias,
-                                                                               const AttentionOptions& options) {
+CheckedAttention checked_call(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionSpans& spans,
+                              const Bias& bias, const AttentionOptions& options) {
   check_heads(q, k, v, spans);
   check_spans(spans, q.size(0), key_rows(spans, k));
   if (spans.pages) check_pages(spans, k.size(0));
@@ -261,16 +211,11 @@ std::pair<c10::intrusive_ptr<AttentionProblem>, AttentionTensors> checked_call(c
 
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionSpans& spans, const Bias& bias,
                  const AttentionOptions& options) {
-  if (spans.pages && !fused(q)) {  // only the fused path looks pages up
+  if (spans.pages && !is_fused(q)) {  // only the fused path looks pages up
     const KeyRows rows = without_pages(k, v, spans);
     return attention(q, rows.k, rows.v, rows.spans, bias, options);
   }
-  const auto [problem, x] = checked_call(q, k, v, spans, bias, options);
-  if (!at::GradMode::is_enabled())
-    return (fused(q) ? attention_cpu_forward(*problem, x) : attention_aten_forward(*problem, x)).out;
-  std::vector<Tensor> tensors = {x.q, x.k, x.v};
-  tensors.insert(tensors.end(), x.bias.begin(), x.bias.end());
-  return AttentionFunction::apply(problem, at::TensorList(tensors));
+  return run_attention({checked_call(q, k, v, spans, bias, options)});
 }
 
 }  // namespace longhaul

@@ -58,11 +58,18 @@ struct AttentionNeeds {
   std::vector<bool> bias;
 };
 
+struct CheckedAttention {
+  c10::intrusive_ptr<AttentionProblem> problem;
+  AttentionTensors tensors;
+};
 // Checks a call and sorts its tensors. Error for shapes that do not fit.
-std::pair<c10::intrusive_ptr<AttentionProblem>, AttentionTensors> checked_call(const Tensor& q, const Tensor& k,
-                                                                               const Tensor& v,
-                                                                               const AttentionSpans& spans,
-                                                                               const Bias& bias,
-                                                                               const AttentionOptions& options);
+CheckedAttention checked_call(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionSpans& spans,
+                              const Bias& bias, const AttentionOptions& options);
+
+// Whether the kernels of ours take queries of this device and dtype.
+bool is_fused(const Tensor& q);
+// One softmax over the pairs of all these calls, which share v and do not overlap: [T, H, D], with gradients. A bias goes with a
+// single call only.
+Tensor run_attention(const std::vector<CheckedAttention>& ranges);
 
 }  // namespace longhaul
