@@ -140,6 +140,34 @@ TEST(PackedWeight, PacksEveryMatrixOfAStack) {
     expect_near(linear(x, {stacked_weight(stack, e), {}}), values(linear(x, {stacked_weight(plain, e), {}})), 1e-6);
 }
 
+// As a file gives them: whatever comes at a time, what is held is the same.
+TEST(PackedWeight, RowsMayComeInPiecesOfAnySize) {
+  for (WeightType type : kTypes) {
+    for (const std::vector<int64_t>& shape : {std::vector<int64_t>{70, 20}, {3, 40, 20}}) {
+      const Tensor plain = randn(shape, at::kFloat, 1), whole = packed(plain, type);
+      const int64_t rows = plain.numel() / 20, matrices = shape.size() == 3 ? shape[0] : 1;
+      for (int64_t piece : {1, 7, 31, 32, 33, 64, 119}) {
+        const Tensor weight = plain.clone();
+        WeightPacker packer(weight, type);
+        for (int64_t row = 0; row < rows; row += piece)
+          packer.add(plain.const_data_ptr<float>() + row * 20, std::min(piece, rows - row));
+        EXPECT_EQ(packer.rows(), rows);
+        packer.finish();
+        for (int64_t e = 0; e < matrices; ++e) {
+          const Tensor got = shape.size() == 3 ? stacked_weight(weight, e) : weight;
+          const Tensor wanted = shape.size() == 3 ? stacked_weight(whole, e) : whole;
+          EXPECT_TRUE(all_rows(got).equal(all_rows(wanted))) << name_of(type) << " " << e << " by " << piece;
+        }
+      }
+    }
+  }
+  const Tensor weight = randn({5, 20}, at::kFloat, 1), plain = weight.clone();
+  WeightPacker packer(weight, WeightType::f32);
+  packer.add(plain.const_data_ptr<float>(), 4);
+  EXPECT_EQ(error_of([&] { packer.finish(); }), "pack_weight: wanted 5 rows, got 4");
+  EXPECT_EQ(error_of([&] { packer.add(plain.const_data_ptr<float>(), 2); }), "pack_weight: wanted 5 rows, got 6");
+}
+
 TEST(PackedWeight, HasNoGradients) {
   const Tensor weight = randn({50, 20}, at::kFloat, 1).set_requires_grad(true), x = randn({3, 20}, at::kFloat, 2);
   pack_weight(weight, WeightType::f32);
