@@ -2,7 +2,6 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/from_blob.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/tensor.h>
 
@@ -231,7 +230,7 @@ int64_t Engine::own_copy(int64_t page) {
   const int64_t copy = pool_.take(), from = page * kPageRows, to = copy * kPageRows;
   const Tensor& positions = caches_.front().positions;
   positions.narrow(0, to, kPageRows).copy_(positions.narrow(0, from, kPageRows));
-  for (const LayerCache& cache : caches_) cache.copy_rows(from, to, kPageRows);
+  for (const LayerCache& cache : caches_) cache.copy_page(page, copy);
   pool_.release(page);
   return copy;
 }

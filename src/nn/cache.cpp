@@ -3,36 +3,43 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/index_put.h>
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
+#include "base/memory.h"
 
 namespace longhaul {
 
 namespace {
 
-LayerCache with_rows(int64_t rows, int64_t kv_heads, int64_t head_dim, int64_t channel_heads,
-                     at::TensorOptions options) {
-  LayerCache cache;
-  cache.k = at::empty({rows, kv_heads, head_dim}, options);
-  cache.v = at::empty({rows, kv_heads, head_dim}, options);
-  if (channel_heads > 0) cache.channel = at::empty({rows, channel_heads}, options.dtype(at::kDouble));
-  return cache;
+Tensor new_channel(int64_t rows, int64_t heads, at::TensorOptions options) {
+  return heads > 0 ? at::empty({rows, heads}, options.dtype(at::kDouble)) : Tensor();
 }
 
-// [T] int64: the pool's rows of this call's tokens.
-Tensor rows_of_tokens(const Sequences& seq) {
-  std::vector<int64_t> rows;
+// Where in a pool this call's tokens lie: row = page * kPageRows + place. [T] int64 each.
+struct TokenPlaces {
+  Tensor row, page, place;
+};
+
+TokenPlaces places_of_tokens(const Sequences& seq, at::Device device) {
+  std::vector<int64_t> row, page, place;
   for (int64_t b = 0; b < seq.count(); ++b) {
     const std::vector<int64_t>& pages = seq.pages->at(static_cast<size_t>(b));
     const int64_t end = seq.past[b] + seq.length(b), room = static_cast<int64_t>(pages.size()) * kPageRows;
     check(end <= room, "cache: sequence ", b, " has pages for ", room, " tokens, asked for ", end);
-    for (int64_t j = seq.past[b]; j < end; ++j) rows.push_back(pages[j / kPageRows] * kPageRows + j % kPageRows);
+    for (int64_t j = seq.past[b]; j < end; ++j) {
+      page.push_back(pages[j / kPageRows]), place.push_back(j % kPageRows);
+      row.push_back(page.back() * kPageRows + place.back());
+    }
   }
-  return at::tensor(rows, at::TensorOptions(at::kLong));
+  const auto tensor = [&](const std::vector<int64_t>& values) {
+    return at::tensor(values, at::TensorOptions(at::kLong)).to(device);
+  };
+  return {tensor(row), tensor(page), tensor(place)};
 }
 
 // from [T, G, D] f32 as int8 and scales [T, G].
@@ -53,17 +60,18 @@ void quantize(const Tensor& from, const Tensor& numbers, const Tensor& scales) {
   });
 }
 
-// This call's keys or values into their rows of a pool.
-void keep(const Tensor& from, const Tensor& rows, const Tensor& pool, const Tensor& scales) {
-  if (!scales.defined()) {
-    Tensor(pool).index_copy_(0, rows, from.to(pool.scalar_type()));
-    return;
-  }
+// This call's keys or values [T, G, D] into their places in a pool.
+void keep(const Tensor& from, const TokenPlaces& at, const Tensor& pool, const Tensor& scales) {
+  const c10::List<std::optional<Tensor>> places({at.page, at.place});
+  const auto store = [&](const Tensor& to, const Tensor& values) {
+    Tensor rows = to.transpose(1, 2);  // [pages, kPageRows, G, ...]
+    at::index_put_(rows, places, values);
+  };
+  if (!scales.defined()) return store(pool, from.to(pool.scalar_type()));
   const Tensor numbers = at::empty(from.sizes(), pool.options());
   const Tensor own = at::empty({from.size(0), from.size(1)}, scales.options());
   quantize(from, numbers, own);
-  Tensor(pool).index_copy_(0, rows, numbers);
-  Tensor(scales).index_copy_(0, rows, own);
+  store(pool, numbers), store(scales, own);
 }
 
 }  // namespace
@@ -82,7 +90,9 @@ LayerCache LayerCache::make(const Sequences& seq, int64_t kv_heads, int64_t head
     begin.push_back(rows);
     rows += total;
   }
-  LayerCache cache = with_rows(rows, kv_heads, head_dim, channel_heads, options);
+  LayerCache cache;
+  for (Tensor* t : {&cache.k, &cache.v}) *t = at::empty({rows, kv_heads, head_dim}, options);
+  cache.channel = new_channel(rows, channel_heads, options);
   cache.positions = at::empty({rows}, options.dtype(at::kDouble));
   cache.begin = std::move(begin);
   return cache;
@@ -90,29 +100,36 @@ LayerCache LayerCache::make(const Sequences& seq, int64_t kv_heads, int64_t head
 
 LayerCache LayerCache::pool(const Tensor& positions, int64_t kv_heads, int64_t head_dim, int64_t channel_heads,
                             at::TensorOptions options, CacheType type) {
-  const int64_t rows = positions.size(0);
+  const int64_t rows = positions.size(0), pages = rows / kPageRows;
   if (type != CacheType::same) options = options.dtype(type == CacheType::bf16 ? at::kBFloat16 : at::kChar);
-  LayerCache cache = with_rows(rows, kv_heads, head_dim, channel_heads, options);
+  LayerCache cache;
+  for (Tensor* t : {&cache.k, &cache.v}) {
+    *t = at::empty({pages, kv_heads, kPageRows, head_dim}, options);
+    if (t->is_cpu()) prefer_huge_pages(t->mutable_data_ptr(), static_cast<int64_t>(t->nbytes()));
+  }
+  cache.channel = new_channel(rows, channel_heads, options);
   cache.positions = positions;
   if (type != CacheType::int8) return cache;
   for (Tensor* scale : {&cache.k_scale, &cache.v_scale})
-    *scale = at::empty({rows, kv_heads}, options.dtype(at::kFloat));
+    *scale = at::empty({pages, kv_heads, kPageRows}, options.dtype(at::kFloat));
   return cache;
 }
 
-void LayerCache::copy_rows(int64_t from, int64_t to, int64_t count) const {
-  for (const Tensor& t : {k, v, k_scale, v_scale, channel})
-    if (t.defined()) t.narrow(0, to, count).copy_(t.narrow(0, from, count));
+void LayerCache::copy_page(int64_t from, int64_t to) const {
+  for (const Tensor& t : {k, v, k_scale, v_scale})
+    if (t.defined()) t.select(0, to).copy_(t.select(0, from));
+  if (!channel.defined()) return;
+  channel.narrow(0, to * kPageRows, kPageRows).copy_(channel.narrow(0, from * kPageRows, kPageRows));
 }
 
 AttentionSpans LayerCache::append(const Tensor& keys, const Tensor& values, const Sequences& seq) {
   AttentionSpans spans;
   spans.query_offsets = seq.offsets;
   if (seq.pages) {
-    const Tensor rows = rows_of_tokens(seq).to(k.device());
-    keep(keys, rows, k, k_scale);
-    keep(values, rows, v, v_scale);
-    positions.index_copy_(0, rows, seq.positions);
+    const TokenPlaces places = places_of_tokens(seq, k.device());
+    keep(keys, places, k, k_scale);
+    keep(values, places, v, v_scale);
+    positions.index_copy_(0, places.row, seq.positions);
     spans.pages = seq.pages;
     spans.reduced = k.scalar_type() != keys.scalar_type();
     spans.k_scale = k_scale, spans.v_scale = v_scale;
@@ -151,7 +168,7 @@ void LayerCache::keep_channel(const Tensor& filled, const AttentionSpans& spans,
   for (int64_t b = 0; b < seq.count(); ++b) {
     parts.push_back(filled.narrow(0, spans.key_end[b] - seq.length(b), seq.length(b)));
   }
-  channel.index_copy_(0, rows_of_tokens(seq).to(channel.device()), at::cat(parts));
+  channel.index_copy_(0, places_of_tokens(seq, channel.device()).row, at::cat(parts));
 }
 
 }  // namespace longhaul

@@ -21,8 +21,8 @@ int64_t scale_bytes(CacheType type);                          // of each row and
 // (pool): then every call's Sequences say in which pages each of its sequences lies. Keys are stored rotated, but for an
 // encoding that moves with the length (Encoding::moves_with_length): then they are stored as they are before it.
 struct LayerCache {
-  Tensor k, v;                 // [rows, G, D]
-  Tensor k_scale, v_scale;     // [rows, G] of int8
+  Tensor k, v;                 // [rows, G, D]; of a pool [pages, G, kPageRows, D]
+  Tensor k_scale, v_scale;     // of int8: [pages, G, kPageRows]
   Tensor positions;            // [rows] double
   Tensor channel;              // [rows, H] double, for encodings with key_channel()
   std::vector<int64_t> begin;  // [B] first row of each sequence; it has room for `total` rows. Empty: a pool
@@ -39,8 +39,8 @@ struct LayerCache {
   // Positions [S] and channel [S, H] of the keys that the spans count: the rows themselves, or a pool's pages gathered.
   Tensor key_positions(const Sequences& seq) const;
   Tensor key_channel(const Sequences& seq) const;
-  // Everything but the positions, from one row of a pool to another, `count` rows.
-  void copy_rows(int64_t from, int64_t to, int64_t count) const;
+  // Everything but the positions, from one page of a pool to another.
+  void copy_page(int64_t from, int64_t to) const;
   // Stores this call's rows of key_channel(), which the encoding has filled in.
   void keep_channel(const Tensor& filled, const AttentionSpans& spans, const Sequences& seq);
 };

@@ -304,5 +304,21 @@ TEST(AttentionCpu, Bfloat16StorageWithFloatSums) {
   }
 }
 
+// Single queries, whose heads read shared keys together: more of them than a tile has rows, a soft cap, rows that are scaled, beside
+// sequences of several queries; and a window, under which each head goes alone.
+TEST(AttentionCpu, DecodingWithSharedKeysMatchesTheDefinition) {
+  for (const auto& [heads, kv_heads] : {std::pair{6, 2}, std::pair{70, 1}, std::pair{4, 4}}) {
+    for (const int64_t window : {0, 20}) {
+      Shape shape;
+      shape.queries = {1, 1, 3, 1}, shape.past = {0, 130, 5, 63}, shape.heads = heads, shape.kv_heads = kv_heads;
+      shape.head_dim = 24, shape.window = window;
+      expect_definition(shape);
+      if (window > 0) continue;
+      shape.soft_cap = 5, shape.row_scale = true;
+      expect_definition(shape);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace longhaul

@@ -41,11 +41,15 @@ struct Paged {
     }
     spans.pages = table;
     const int64_t rows = (pages + 3) * kPageRows;
-    k = scattered(x.k, rows, c), v = scattered(x.v, rows, c);
+    k = head_by_head(scattered(x.k, rows, c)), v = head_by_head(scattered(x.v, rows, c));
     if (x.s.defined()) s = gather_pages(scattered(x.s, rows, c), *table);
   }
 
  private:
+  // [rows, G, D] -> [pages, G, kPageRows, D]
+  static Tensor head_by_head(const Tensor& rows) {
+    return rows.unflatten(0, {-1, kPageRows}).transpose(1, 2).contiguous();
+  }
   Tensor scattered(const Tensor& from, int64_t rows, const Case& c) const {
     std::vector<int64_t> shape = from.sizes().vec();
     shape[0] = rows;
@@ -118,6 +122,11 @@ TEST(AttentionPages, WhatDoesNotFitIsAnError) {
   refuses(wrong);
   wrong.pages = std::make_shared<PageTable>(PageTable{});
   refuses(wrong);
+  at::NoGradGuard off;
+  const Tensor rows = paged.k.transpose(1, 2);  // neither rows nor another order of a page is a pool
+  EXPECT_THROW(attention(x.q, rows.flatten(0, 1), rows.flatten(0, 1), paged.spans, {}, options), Error);
+  const Tensor strided = rows.contiguous().transpose(1, 2);
+  EXPECT_THROW(attention(x.q, strided, strided, paged.spans, {}, options), Error);
 }
 
 }  // namespace

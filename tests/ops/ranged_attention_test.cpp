@@ -161,7 +161,7 @@ TEST(RangedAttention, KeysInPagesAreTheSame) {
       for (int64_t j = 0; j < c.spans.key_end[b] - c.spans.key_begin[b]; ++j)
         all[(*paged.pages)[b][static_cast<size_t>(j / kPageRows)] * kPageRows + j % kPageRows].copy_(
             rows[c.spans.key_begin[b] + j]);
-    return all;
+    return all.unflatten(0, {-1, kPageRows}).transpose(1, 2).contiguous();
   };
   for (at::ScalarType dtype : {at::kFloat, at::kDouble}) {
     auto ranges = c.ranges(dtype);

@@ -18,16 +18,23 @@ void check_reduced(const Tensor& q, const Tensor& k, const Tensor& v, const Atte
         "attention: reduced keys and values must both be bfloat16 or int8, got ", c10::toString(k.scalar_type()), ", ",
         c10::toString(v.scalar_type()));
   for (const Tensor* scale : {&spans.k_scale, &spans.v_scale}) {
-    check(!small || (scale->defined() && scale->dim() == 2 && scale->size(0) == k.size(0) &&
-                     scale->size(1) == k.size(1) && scale->scalar_type() == at::kFloat),
-          "attention: int8 keys and values need scales [S, G] = [", k.size(0), ", ", k.size(1), "] f32");
+    const auto rows = k.sizes().slice(0, static_cast<size_t>(k.dim() - 1));
+    check(!small || (scale->defined() && scale->sizes() == rows && scale->scalar_type() == at::kFloat),
+          "attention: int8 keys and values need f32 scales ", rows);
   }
 }
 
 void check_heads(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionSpans& spans) {
   check(q.dim() == 3, "attention: q must be [T, H, D], got ", q.sizes());
-  check(k.dim() == 3 && k.size(2) == q.size(2), "attention: k must be [S, G, D] with D = ", q.size(2), ", got ",
-        k.sizes());
+  if (spans.pages) {
+    check(k.dim() == 4 && k.size(2) == kPageRows && k.size(3) == q.size(2), "attention: a pool must be [pages, G, ",
+          kPageRows, ", D] with D = ", q.size(2), ", got ", k.sizes());
+    check(k.is_contiguous() && v.is_contiguous(), "attention: pools must be contiguous, got strides ", k.strides(),
+          " and ", v.strides());
+  } else {
+    check(k.dim() == 3 && k.size(2) == q.size(2), "attention: k must be [S, G, D] with D = ", q.size(2), ", got ",
+          k.sizes());
+  }
   check(v.sizes() == k.sizes(), "attention: v must be like k ", k.sizes(), ", got ", v.sizes());
   check(q.size(2) >= 1 && q.size(2) <= 256, "attention: D must be in 1..256, got ", q.size(2));
   check(k.size(1) >= 1 && q.size(1) % k.size(1) == 0, "attention: H must be a multiple of G, got H = ", q.size(1),
@@ -40,7 +47,7 @@ void check_heads(const Tensor& q, const Tensor& k, const Tensor& v, const Attent
         "attention: q, k and v must have one dtype, got ", c10::toString(dtype), ", ", c10::toString(k.scalar_type()),
         ", ", c10::toString(v.scalar_type()));
   for (const Tensor* t : {&q, &k, &v}) {
-    check(t->size(2) == 1 || t->stride(2) == 1,
+    check(t->size(-1) == 1 || t->stride(-1) == 1,
           "attention: the last dimension of q, k and v must be contiguous, got strides ", t->strides());
     check(t->device() == q.device(), "attention: q, k and v must be on one device");
   }
@@ -63,7 +70,7 @@ void check_spans(const AttentionSpans& spans, int64_t tokens, int64_t keys) {
   }
 }
 
-void check_pages(const AttentionSpans& spans, int64_t pool_rows) {
+void check_pages(const AttentionSpans& spans, int64_t pool_pages) {
   check(!at::GradMode::is_enabled(), "attention: keys in pages have no gradients, call it without gradients");
   check(spans.pages->size() == spans.key_begin.size(), "attention: wanted a list of pages for each of ",
         spans.key_begin.size(), " sequences, got ", spans.pages->size());
@@ -75,11 +82,18 @@ void check_pages(const AttentionSpans& spans, int64_t pool_rows) {
           " must lie in rows ", begin, "..", begin + room, " of its pages, got ", spans.key_begin[b], "..",
           spans.key_end[b]);
     for (int64_t page : pages) {
-      check(page >= 0 && (page + 1) * kPageRows <= pool_rows, "attention: page ", page, " of sequence ", b,
-            " is outside a pool of ", pool_rows, " rows");
+      check(page >= 0 && page < pool_pages, "attention: page ", page, " of sequence ", b, " is outside a pool of ",
+            pool_pages);
     }
     begin += room;
   }
+}
+
+// Pages of a pool [pages, ...] in the order of the sequences.
+Tensor selected_pages(const Tensor& pool, const PageTable& pages) {
+  std::vector<int64_t> all;
+  for (const std::vector<int64_t>& sequence : pages) all.insert(all.end(), sequence.begin(), sequence.end());
+  return at::index_select(pool, 0, at::tensor(all, at::TensorOptions(at::kLong)).to(pool.device()));
 }
 
 // Rows that key_begin and key_end count.
@@ -161,13 +175,10 @@ AttentionSpans AttentionSpans::self(const std::vector<int64_t>& offsets) {
 }
 
 Tensor gather_pages(const Tensor& pool, const PageTable& pages) {
-  std::vector<int64_t> all;
-  for (const std::vector<int64_t>& sequence : pages) all.insert(all.end(), sequence.begin(), sequence.end());
   std::vector<int64_t> shape = pool.sizes().vec();
   shape[0] = kPageRows;
   shape.insert(shape.begin(), pool.size(0) / kPageRows);
-  const Tensor index = at::tensor(all, at::TensorOptions(at::kLong)).to(pool.device());
-  return at::index_select(pool.view(shape), 0, index).flatten(0, 1);
+  return selected_pages(pool.view(shape), pages).flatten(0, 1);
 }
 
 KeyRows without_pages(const Tensor& k, const Tensor& v, const AttentionSpans& spans) {
@@ -175,7 +186,7 @@ KeyRows without_pages(const Tensor& k, const Tensor& v, const AttentionSpans& sp
   if (spans.pages) {
     check_pages(spans, k.size(0));
     for (Tensor* t : {&rows.k, &rows.v, &rows.spans.k_scale, &rows.spans.v_scale})
-      if (t->defined()) *t = gather_pages(*t, *spans.pages);
+      if (t->defined()) *t = selected_pages(*t, *spans.pages).transpose(1, 2).flatten(0, 1);
     rows.spans.pages = nullptr;
   }
   if (!spans.reduced) return rows;

@@ -13,15 +13,16 @@ namespace longhaul {
 
 // Which rows belong to which sequence. The last query of a sequence sees the last key of it: query row r of n stands at
 // index keys - n + r. Keys are ranges, not offsets, so that a cache with spare room can be passed as it is.
-// With `pages`, k and v are pools and stay where they are: key_begin and key_end are then rows of what gather_pages() would
-// make of them, and that is also the layout of the bias's tensors over keys (s).
+// With `pages`, k and v are pools [pages, G, kPageRows, D] and stay where they are: what a head reads of a page is one stream.
+// key_begin and key_end are then rows of what gather_pages() would make of a tensor over the pool's rows, and that is also the
+// layout of the bias's tensors over keys (s).
 struct AttentionSpans {
   std::vector<int64_t> query_offsets;       // [B+1]
   std::vector<int64_t> key_begin, key_end;  // [B]
   std::shared_ptr<const PageTable> pages;   // null: rows of k and v are what key_begin counts
   // Keys and values are held in less than the f32 of the queries: bf16, or int8 with a scale for each row and head.
   bool reduced = false;
-  Tensor k_scale, v_scale;                                          // [S, G] f32: int8 k and v are multiplied by them
+  Tensor k_scale, v_scale;  // f32, as k and v without D: int8 k and v are multiplied by them
   static AttentionSpans self(const std::vector<int64_t>& offsets);  // keys are the queries' own tokens (training)
 };
 
@@ -54,7 +55,8 @@ struct AttentionOptions {
   AttentionStats* stats = nullptr;  // added to, in the forward pass
 };
 
-// q [T, H, D]; k, v [S, G, D] of q's dtype (or reduced, AttentionSpans, without gradients) with H a multiple of G and D in 1..256; last dimension contiguous, any other strides.
+// q [T, H, D]; k, v [S, G, D] of q's dtype (or reduced, AttentionSpans, without gradients) with H a multiple of G and D in 1..256;
+// last dimension contiguous, any other strides. Pools (AttentionSpans::pages) are contiguous.
 // Returns [T, H, D] in q's dtype. f32 and bf16 run fused on the CPU (f32 sums; same bits on any thread count); double and
 // other devices run as a composition of ATen ops by row blocks. A query that sees no key gives zeros.
 // Gradients: q, k, v and every tensor of the bias; none with pages. Error for shapes that do not fit.

@@ -20,6 +20,7 @@ struct alignas(64) PackScratch {
 struct alignas(64) QueryScratch {
   float q[kQueryTile * kLargestDim];
   float q_norm[kQueryTile], factors[kQueryTile];
+  double lse[kQueryTile];
   ForwardScratch forward;
 };
 
@@ -54,18 +55,32 @@ class ForwardPass {
   }
 
  private:
+  // Queries [r0, r1) of head h, or one query of `heads` of them.
   struct Task {
     int64_t b, h, r0, r1;
-    TileCount count;
+    int64_t heads = 1;
+    TileCount count = {};
   };
 
   int64_t tile_size() const { return kKeyTile * call_.padded_dim; }
 
+  int64_t heads_of_group() const { return call_.heads / call_.groups; }
+
+  // A single query that sees every key, whatever its head: the heads that share keys are then like queries behind each other.
+  bool joins_heads(int64_t b) const {
+    const AttentionProblem& problem = call_.problem;
+    return problem.queries(b) == 1 && problem.keys(b) > 0 && setting_.form == Form::none && setting_.window == 0 &&
+           problem.nearest == 0 && problem.first_keys == 0;
+  }
+
   // Packed keys pay when several tasks read them; else, as in decoding, a task packs each tile for itself in the cache.
   bool worth_packing() const {
-    int64_t most = 0;
-    for (int64_t b = 0; b < call_.problem.sequences(); ++b) most = std::max(most, call_.problem.queries(b));
-    return (most + kQueryTile - 1) / kQueryTile * (call_.heads / call_.groups) > kFewTasks;
+    int64_t most = 0;  // tasks to a key-value head
+    for (int64_t b = 0; b < call_.problem.sequences(); ++b) {
+      const int64_t rows = joins_heads(b) ? heads_of_group() : call_.problem.queries(b);
+      most = std::max(most, (rows + kQueryTile - 1) / kQueryTile * (joins_heads(b) ? 1 : heads_of_group()));
+    }
+    return most > kFewTasks;
   }
 
   void pack_keys() {
@@ -96,10 +111,17 @@ class ForwardPass {
 
   // The longest first, so that the threads end together.
   void list_tasks(int64_t b, int64_t r0, int64_t r1, std::vector<Task>& tasks) const {
+    if (joins_heads(b)) {
+      for (int64_t h = 0, count = 0; h < call_.heads; h += count) {
+        count = std::min(kQueryTile, heads_of_group() - h % heads_of_group());
+        tasks.push_back({b, h, r0, r1, count});
+      }
+      return;
+    }
     for (int64_t h = 0; h < call_.heads; ++h) {
       const int64_t tiles = (r1 - r0 + kQueryTile - 1) / kQueryTile;
       for (int64_t n = tiles - 1; n >= 0; --n) {
-        tasks.push_back({b, h, r0 + n * kQueryTile, std::min(r1, r0 + (n + 1) * kQueryTile), {}});
+        tasks.push_back({b, h, r0 + n * kQueryTile, std::min(r1, r0 + (n + 1) * kQueryTile)});
       }
     }
   }
@@ -113,18 +135,24 @@ class ForwardPass {
     stats->tiles.resize(static_cast<size_t>(call_.heads));
     stats->skipped.resize(static_cast<size_t>(call_.heads));
     for (const Task& task : tasks) {
-      stats->tiles[static_cast<size_t>(task.h)] += task.count.tiles;
-      stats->skipped[static_cast<size_t>(task.h)] += task.count.skipped;
+      for (int64_t h = task.h; h < task.h + task.heads; ++h) {
+        stats->tiles[static_cast<size_t>(h)] += task.count.tiles;
+        stats->skipped[static_cast<size_t>(h)] += task.count.skipped;
+      }
     }
   }
 
   void run(Task& task, const Tensor& dense, int64_t dense_begin, QueryScratch& scratch) {
-    const int64_t count = task.r1 - task.r0, dim = call_.padded_dim;
-    call_.query_factors(task.b, task.r0, count, scratch.factors);
-    pack_rows(call_.query_rows(call_.x.q, task.b, task.r0, task.h), count, call_.head_dim, scratch.factors, scratch.q);
+    const bool joined = task.heads > 1;
+    const int64_t count = joined ? task.heads : task.r1 - task.r0, dim = call_.padded_dim;
+    call_.query_factors(task.b, task.r0, task.r1 - task.r0, scratch.factors);
+    if (joined) std::fill_n(scratch.factors, count, scratch.factors[0]);
+    Strided q = call_.query_rows(call_.x.q, task.b, task.r0, task.h);
+    if (joined) q.row = call_.x.q.stride(1);
+    pack_rows(q, count, call_.head_dim, scratch.factors, scratch.q);
     row_norms(scratch.q, count, dim, scratch.q_norm);
     Keys keys = call_.keys(task.b, task.h);
-    const int64_t group = task.h / (call_.heads / call_.groups);
+    const int64_t group = task.h / heads_of_group();
     if (k_transposed_.defined()) {
       const int64_t first_tile = group * call_.all_tiles() + call_.tile_offset(task.b);
       keys.k_transposed = k_transposed_.const_data_ptr<float>() + first_tile * tile_size();
@@ -133,7 +161,7 @@ class ForwardPass {
       keys.k_rows = call_.all_key_rows(call_.x.k, task.b, group);
       keys.v_rows = call_.all_key_rows(call_.x.v, task.b, group);
       const auto& pages = call_.problem.spans.pages;
-      if (pages) keys.pages = (*pages)[static_cast<size_t>(task.b)].data();
+      if (pages) keys.pages = (*pages)[static_cast<size_t>(task.b)].data(), keys.page_rows = call_.groups * kPageRows;
     }
     Rows rows{count,
               call_.problem.first_query(task.b) + task.r0,
@@ -147,11 +175,13 @@ class ForwardPass {
       rows.dense = dense.const_data_ptr<float>() + (task.h * dense.size(1) + task.r0 - dense_begin) * rows.dense_row;
     }
     const int64_t query = call_.problem.spans.query_offsets[task.b] + task.r0;
+    task.count = forward_rows(setting_, keys, rows, scratch.forward, scratch.lse);
     double* lse = result_.lse.data_ptr<double>() + task.h * call_.tokens + query;
-    task.count = forward_rows(setting_, keys, rows, scratch.forward, lse);
+    for (int64_t r = 0; r < count; ++r) lse[r * (joined ? call_.tokens : 1)] = scratch.lse[r];
     void* out = static_cast<char*>(result_.out.data_ptr()) +
                 (query * call_.heads + task.h) * call_.head_dim * result_.out.element_size();
-    unpack_rows(scratch.forward.out, count, call_.head_dim, 1, out, call_.storage, call_.heads * call_.head_dim);
+    const int64_t next = joined ? call_.head_dim : call_.heads * call_.head_dim;  // from one row of out to the next
+    unpack_rows(scratch.forward.out, count, call_.head_dim, 1, out, call_.storage, next);
   }
 
   const CpuCall& call_;

@@ -169,12 +169,17 @@ Strided CpuCall::all_key_rows(const Tensor& t, int64_t b, int64_t g) const {
 }
 
 Strided CpuCall::group_rows(const Tensor& t, int64_t row, int64_t g) const {
-  const int64_t at = row * t.stride(0) + g * t.stride(1);
+  const bool pool = problem.spans.pages != nullptr;
+  const auto step = [&](const Tensor& of) { return of.stride(pool ? 2 : 0); };
+  const auto place = [&](const Tensor& of) {
+    if (!pool) return row * of.stride(0) + g * of.stride(1);
+    return ((row / kPageRows * groups + g) * kPageRows + row % kPageRows) * of.stride(2);
+  };
   const Tensor& scales = &t == &x.k ? problem.spans.k_scale : problem.spans.v_scale;
-  Strided rows{static_cast<const char*>(t.const_data_ptr()) + at * t.element_size(), key_storage, t.stride(0)};
+  Strided rows{static_cast<const char*>(t.const_data_ptr()) + place(t) * t.element_size(), key_storage, step(t)};
   if (key_storage != Storage::int8) return rows;
-  rows.scales = scales.const_data_ptr<float>() + row * scales.stride(0) + g * scales.stride(1);
-  rows.scale_row = scales.stride(0);
+  rows.scales = scales.const_data_ptr<float>() + place(scales);
+  rows.scale_row = step(scales);
   return rows;
 }
 

@@ -36,7 +36,7 @@ class Forward {
         count.skipped = tile - first + 1;
         break;
       }
-      add_tile(tile);
+      add_tile(tile, std::max(tile - 1, first));
     }
     finish(lse);
     return count;
@@ -49,12 +49,12 @@ class Forward {
     std::fill_n(scratch_.out, rows_.count * dim_, 0.0f);
   }
 
-  HWY_INLINE void add_tile(int64_t tile) {
+  HWY_INLINE void add_tile(int64_t tile, int64_t next) {
     const int64_t first_key = tile * kKeyTile;
     if (keys_.k_transposed != nullptr) {
       k_transposed_ = keys_.k_transposed + first_key * dim_, v_ = keys_.v + first_key * dim_, v_row_ = dim_;
     } else {
-      pack(first_key);
+      pack(tile, next);
     }
     const bool full = visible(setting_, keys_.count, rows_.index, first_key).full() &&
                       visible(setting_, keys_.count, rows_.index + rows_.count - 1, first_key).full();
@@ -66,13 +66,18 @@ class Forward {
     }
   }
 
-  HWY_INLINE void pack(int64_t first_key) {
-    const int64_t count = std::min(kKeyTile, keys_.count - first_key);
-    const int64_t row = keys_.pages == nullptr ? first_key : keys_.pages[first_key / kKeyTile] * kKeyTile;
-    const Strided k = from(keys_.k_rows, row), v = from(keys_.v_rows, row);
+  HWY_INLINE Strided rows_of_tile(const Strided& rows, int64_t tile) const {
+    return from(rows, keys_.pages == nullptr ? tile * kKeyTile : keys_.pages[tile] * keys_.page_rows);
+  }
+
+  HWY_INLINE void pack(int64_t tile, int64_t next_tile) {
+    const int64_t count = std::min(kKeyTile, keys_.count - tile * kKeyTile);
+    const Strided k = rows_of_tile(keys_.k_rows, tile), v = rows_of_tile(keys_.v_rows, tile);
     k_transposed_ = scratch_.k_transposed;
     if (count == kKeyTile && k.storage == Storage::f32 && setting_.head_dim == dim_) {  // as they lie
-      transpose_tile(static_cast<const float*>(k.data), k.row, dim_, scratch_.k_transposed);
+      const NextTile next{static_cast<const float*>(rows_of_tile(keys_.k_rows, next_tile).data),
+                          static_cast<const float*>(rows_of_tile(keys_.v_rows, next_tile).data)};
+      transpose_tile(static_cast<const float*>(k.data), k.row, dim_, scratch_.k_transposed, k.row == dim_ ? &next : nullptr);
       v_ = static_cast<const float*>(v.data), v_row_ = v.row;
       return;
     }

@@ -71,7 +71,8 @@ struct Keys {
   const float* k_transposed;  // [tiles][Dp][kKeyTile]; forward. Null: tiles are packed one by one from the rows below
   const float* v;             // [tiles * kKeyTile][Dp]; forward
   Strided k_rows, v_rows;
-  const int64_t* pages;         // tile t lies at row pages[t] * kKeyTile of k_rows and v_rows; null: at t * kKeyTile
+  const int64_t* pages;  // tile t lies at row pages[t] * page_rows of k_rows and v_rows; null: at t * kKeyTile
+  int64_t page_rows;
   const float *s_high, *s_low;  // [tiles * kKeyTile] or null
   const float* distance;        // binary bias of (i, j) at distance[longest - 1 - (i - j)], and kDistancePad zeros
   const float* distance_limit;  // [longest] largest binary bias at distances >= d
@@ -92,8 +93,12 @@ struct Rows {
 // ---- packing: rows of a tensor to padded float rows and back ----------------------------------------------------------
 // to[r][Dp] = from[r][0..D) * factor[r] (factor null: 1).
 void pack_rows(const Strided& from, int64_t count, int64_t head_dim, const float* factor, float* to);
-// from [kKeyTile][Dp], `row` numbers from one row to the next -> to [Dp][kKeyTile].
-void transpose_tile(const float* from, int64_t row, int64_t padded_dim, float* to);
+// from [kKeyTile][Dp], `row` numbers from one row to the next -> to [Dp][kKeyTile]. Meanwhile asks memory for the keys and values of
+// the tile that comes next, which lie in rows like these.
+struct NextTile {
+  const float *k, *v;
+};
+void transpose_tile(const float* from, int64_t row, int64_t padded_dim, float* to, const NextTile* next = nullptr);
 // norms[r] = |rows[r]|, a little rounded up.
 void row_norms(const float* rows, int64_t count, int64_t padded_dim, float* norms);
 // to[r][0..D) = from[r] * factor.
