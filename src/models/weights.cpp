@@ -107,7 +107,10 @@ class WeightReader {
     const auto found = matrices_.find(memory_of(part));
     Matrix* matrix = found == matrices_.end() ? nullptr : &found->second;
     const bool plain = stored.parts.size() == 1 && part.sizes() == stored.shape && part.dim() > 0 && part.numel() > 0;
-    if (plain) {
+    if (matrix && plain && is_transpose(part, matrix->weight)) {
+      matrix->packer.add_transposed(borrow_tensor(view).to(at::kFloat).const_data_ptr<float>());
+      files_.forget(view);
+    } else if (plain) {
       read_blocks(part, view, matrix);
     } else {
       take_stored(stored, borrow_tensor(view));
@@ -123,6 +126,10 @@ class WeightReader {
     WeightPacker packer;
     int64_t read = 0;  // numbers
   };
+  static bool is_transpose(const Tensor& part, const Tensor& weight) {
+    return weight.dim() == 2 && part.dim() == 2 && part.numel() == weight.numel() && part.t().is_contiguous() &&
+           !part.is_contiguous();
+  }
   static const void* memory_of(const Tensor& tensor) { return tensor.storage().unsafeGetStorageImpl(); }
 
   void read_blocks(const Tensor& part, const TensorView& view, Matrix* matrix) const {

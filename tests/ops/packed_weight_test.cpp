@@ -168,6 +168,16 @@ TEST(PackedWeight, RowsMayComeInPiecesOfAnySize) {
   EXPECT_EQ(error_of([&] { packer.add(plain.const_data_ptr<float>(), 2); }), "pack_weight: wanted 5 rows, got 6");
 }
 
+TEST(PackedWeight, ATransposeGivesTheSame) {
+  for (WeightType type : kTypes) {
+    const Tensor plain = randn({70, 400}, at::kFloat, 1), turned = plain.t().contiguous(), weight = plain.clone();
+    WeightPacker packer(weight, type);
+    packer.add_transposed(turned.const_data_ptr<float>());
+    packer.finish();
+    EXPECT_TRUE(all_rows(weight).equal(all_rows(packed(plain, type)))) << name_of(type);
+  }
+}
+
 TEST(PackedWeight, HasNoGradients) {
   const Tensor weight = randn({50, 20}, at::kFloat, 1).set_requires_grad(true), x = randn({3, 20}, at::kFloat, 2);
   pack_weight(weight, WeightType::f32);

@@ -20,6 +20,8 @@ HWY_INLINE void multiply_panels(const PackedProduct& product, int64_t row, int64
   const int64_t n = static_cast<int64_t>(hn::Lanes(d)), step = sum_depth(type);
   const PackedMatrix& weight = product.weight;
   const float* x = product.x + row * product.x_row;
+  constexpr int64_t kStepBytes = kPanelRows * element_bytes(type);
+  const int64_t turn = weight.depth - kAheadBytes / kStepBytes;  // from here on what comes next lies in the next panels
   HWY_ALIGN float total[kRows][kPanels * kPanelRows];
   for (int64_t r = 0; r < kRows; ++r) {
     for (int64_t i = 0; i < kPanels * kPanelRows; ++i) {
@@ -35,16 +37,21 @@ HWY_INLINE void multiply_panels(const PackedProduct& product, int64_t row, int64
         LH_UNROLL for (int v = 0; v < kPanelVectors; ++v) sum[r][p][v] = hn::Zero(d);
       }
     }
+    if constexpr (type == WeightType::int8) {
+      LH_UNROLL for (int p = 0; p < kPanels; ++p) {
+        hwy::Prefetch(weight.panel_scales(panel + p) + first / step * kPanelRows);
+        hwy::Prefetch(weight.panel_scales(panel + p) + first / step * kPanelRows + 16);
+      }
+    }
     const std::byte* at[kPanels];
-    LH_UNROLL for (int p = 0; p < kPanels; ++p) at[p] =
-        weight.panel(panel + p) + first * kPanelRows * element_bytes(type);
+    LH_UNROLL for (int p = 0; p < kPanels; ++p) at[p] = weight.panel(panel + p) + first * kStepBytes;
     for (int64_t k = first; k < last; ++k) {
+      const int64_t ahead = kAheadBytes + (k < turn ? 0 : (kPanels - 1) * weight.depth * kStepBytes);
       LH_UNROLL for (int p = 0; p < kPanels; ++p) {
         PanelVector numbers[kPanelVectors];
         load_panel<type>(at[p], numbers);
-        for (int64_t line = 0; line < kPanelRows * element_bytes(type); line += 64)
-          hwy::Prefetch(at[p] + kAheadBytes + line);
-        at[p] += kPanelRows * element_bytes(type);
+        for (int64_t line = 0; line < kStepBytes; line += 64) hwy::Prefetch(at[p] + ahead + line);
+        at[p] += kStepBytes;
         LH_UNROLL for (int r = 0; r < kRows; ++r) {
           const PanelVector xk = hn::Set(d, x[r * product.x_row + k]);
           LH_UNROLL for (int v = 0; v < kPanelVectors; ++v) sum[r][p][v] = hn::MulAdd(xk, numbers[v], sum[r][p][v]);

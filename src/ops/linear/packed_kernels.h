@@ -4,8 +4,8 @@
 
 namespace longhaul::kernels {
 
-// Fills panels [begin, end) from their rows, contiguous.
-void pack_panels(const float* rows, const PackedMatrix& packed, int64_t begin, int64_t end);
+// Fills panels [begin, end) from the rows behind the first of panel `begin`.
+void pack_panels(const PlainRows& rows, const PackedMatrix& packed, int64_t begin, int64_t end);
 
 // Columns of y that panels [begin, end) give; each panel comes from memory once for every four rows.
 void multiply_few_rows(const PackedProduct& product, int64_t begin, int64_t end);

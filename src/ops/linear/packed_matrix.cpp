@@ -2,10 +2,8 @@
 #include "ops/linear/packed_matrix.h"
 
 #include <ATen/Parallel.h>
-#include <sys/mman.h>
 
 #include <algorithm>
-#include <new>
 
 #include "ops/linear/packed_kernels.h"
 
@@ -17,18 +15,6 @@ namespace {
 constexpr int64_t kFewRows = 12;
 constexpr int64_t kTileRows = 24;          // whole tiles of every target (8, 6)
 constexpr int64_t kGrainBytes = 64 << 10;  // of the weight that are worth a thread
-
-// On a cache line, and in huge pages where the system gives them: a stream through the weights then meets few page walks.
-void* new_memory(int64_t bytes) {
-  constexpr size_t kLine = 64, kHugePage = size_t{2} << 20;
-  const size_t size = (static_cast<size_t>(std::max<int64_t>(bytes, 1)) + kLine - 1) / kLine * kLine;
-  void* memory = std::aligned_alloc(kLine, size);
-  if (!memory) throw std::bad_alloc();
-  const auto begin = (reinterpret_cast<uintptr_t>(memory) + kHugePage - 1) / kHugePage * kHugePage;
-  const auto end = (reinterpret_cast<uintptr_t>(memory) + size) / kHugePage * kHugePage;
-  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);  // advice: small pages do too
-  return memory;
-}
 
 }  // namespace
 
@@ -44,17 +30,17 @@ int64_t PackedMatrix::bytes() const {
 PackedMatrix packed_memory(int64_t rows, int64_t depth, WeightType type) {
   PackedMatrix packed{type, rows, depth, nullptr, nullptr};
   const int64_t padded = packed.panels() * kPanelRows;
-  packed.numbers.reset(static_cast<std::byte*>(new_memory(padded * depth * element_bytes(type))));
+  packed.numbers = new_stream_memory(padded * depth * element_bytes(type));
   if (type == WeightType::int8)
-    packed.scales.reset(
-        static_cast<float*>(new_memory(padded * packed.groups() * static_cast<int64_t>(sizeof(float)))));
+    packed.scales = new_stream_memory(padded * packed.groups() * static_cast<int64_t>(sizeof(float)));
   return packed;
 }
 
-void pack_rows(const PackedMatrix& packed, int64_t row, int64_t count, const float* from) {
+void pack_rows(const PackedMatrix& packed, int64_t row, int64_t count, const PlainRows& from) {
   const int64_t first = row / kPanelRows, last = (row + count + kPanelRows - 1) / kPanelRows;
   at::parallel_for(first, last, 1, [&](int64_t begin, int64_t end) {
-    kernels::pack_panels(from + (begin - first) * kPanelRows * packed.depth, packed, begin, end);
+    const float* begins = from.data + (begin - first) * kPanelRows * from.row;
+    kernels::pack_panels({begins, from.row, from.step}, packed, begin, end);
   });
 }
 

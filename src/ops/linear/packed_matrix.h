@@ -2,9 +2,9 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 
+#include "base/memory.h"
 #include "ops/linear/weight_type.h"
 
 namespace longhaul {
@@ -14,12 +14,10 @@ constexpr int64_t kSumDepth = 384;    // products whose sum begins at zero
 constexpr int64_t kScaleGroup = 128;  // the same for int8, which share a scale; divides kSumDepth
 
 // How many products of a weight of this type are summed from zero before the sum is added to the output.
-inline int64_t sum_depth(WeightType type) { return type == WeightType::int8 ? kScaleGroup : kSumDepth; }
-inline int64_t element_bytes(WeightType type) { return type == WeightType::f32 ? 4 : type == WeightType::bf16 ? 2 : 1; }
-
-struct FreeMemory {
-  void operator()(void* memory) const { std::free(memory); }
-};
+constexpr int64_t sum_depth(WeightType type) { return type == WeightType::int8 ? kScaleGroup : kSumDepth; }
+constexpr int64_t element_bytes(WeightType type) {
+  return type == WeightType::f32 ? 4 : type == WeightType::bf16 ? 2 : 1;
+}
 
 // W [rows, depth] in panels of kPanelRows rows, zeros behind the last. Panel p holds, for k = 0, 1, ..., the number k of each of its
 // rows; bf16 pairs rows r and r + 16, so that a word of 32 bits gives both with a shift and a mask.
@@ -27,19 +25,25 @@ struct PackedMatrix {
   WeightType type = WeightType::f32;
   int64_t rows = 0, depth = 0;
   std::unique_ptr<std::byte[], FreeMemory> numbers;
-  std::unique_ptr<float[], FreeMemory> scales;  // int8: [panels][groups][kPanelRows]
+  std::unique_ptr<std::byte[], FreeMemory> scales;  // int8: f32 [panels][groups][kPanelRows]
 
   int64_t panels() const { return (rows + kPanelRows - 1) / kPanelRows; }
   int64_t groups() const { return (depth + kScaleGroup - 1) / kScaleGroup; }
   int64_t bytes() const;  // of numbers and scales
   const std::byte* panel(int64_t p) const { return numbers.get() + p * kPanelRows * depth * element_bytes(type); }
-  const float* panel_scales(int64_t p) const { return scales.get() + p * groups() * kPanelRows; }
+  float* panel_scales(int64_t p) const { return reinterpret_cast<float*>(scales.get()) + p * groups() * kPanelRows; }
 };
 
-// Memory for a matrix; then rows [row, row + count) of it from contiguous memory, where row is the first of a panel and count whole
-// panels or the rest of the matrix.
+// Number k of row r is data[r * row + k * step]; one of the two steps is 1.
+struct PlainRows {
+  const float* data;
+  int64_t row, step = 1;
+};
+
+// Memory for a matrix; then rows [row, row + count) of it, where row is the first of a panel and count whole panels or the rest of the
+// matrix.
 PackedMatrix packed_memory(int64_t rows, int64_t depth, WeightType type);
-void pack_rows(const PackedMatrix& packed, int64_t row, int64_t count, const float* from);
+void pack_rows(const PackedMatrix& packed, int64_t row, int64_t count, const PlainRows& from);
 // Row `row` of what is stored -> to [depth].
 void unpack_row(const PackedMatrix& weight, int64_t row, float* to);
 

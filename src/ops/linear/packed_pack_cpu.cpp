@@ -52,19 +52,20 @@ HWY_INLINE void pack_int8(const float* from, int64_t depth, std::byte* to, float
   }
 }
 
-void PackPanels(const float* from, const PackedMatrix& packed, int64_t begin, int64_t end) {
+void PackPanels(const PlainRows& from, const PackedMatrix& packed, int64_t begin, int64_t end) {
   HWY_ALIGN float turned[kSumDepth * kPanelRows];
   const int64_t step = sum_depth(packed.type), depth = packed.depth;
-  for (int64_t p = begin; p < end; ++p, from += kPanelRows * depth) {
+  const float* panel_rows = from.data;
+  for (int64_t p = begin; p < end; ++p, panel_rows += kPanelRows * from.row) {
     const int64_t rows = std::min(kPanelRows, packed.rows - p * kPanelRows);
     for (int64_t k = 0; k < depth; k += step) {
       const int64_t count = std::min(step, depth - k);
       std::byte* to = packed.numbers.get() + (p * depth + k) * kPanelRows * element_bytes(packed.type);
       float* panel = packed.type == WeightType::f32 ? reinterpret_cast<float*>(to) : turned;
-      pack_panel(from + k, depth, 1, rows, count, kPanelRows, panel);
+      pack_panel(panel_rows + k * from.step, from.row, from.step, rows, count, kPanelRows, panel);
       if (packed.type == WeightType::bf16) pack_bf16(turned, count, to);
       if (packed.type == WeightType::int8)
-        pack_int8(turned, count, to, packed.scales.get() + (p * packed.groups() + k / kScaleGroup) * kPanelRows);
+        pack_int8(turned, count, to, packed.panel_scales(p) + k / kScaleGroup * kPanelRows);
     }
   }
 }
@@ -100,7 +101,7 @@ namespace longhaul {
 HWY_EXPORT(PackPanels);
 HWY_EXPORT(UnpackRow);
 
-void kernels::pack_panels(const float* rows, const PackedMatrix& packed, int64_t begin, int64_t end) {
+void kernels::pack_panels(const PlainRows& rows, const PackedMatrix& packed, int64_t begin, int64_t end) {
   HWY_DYNAMIC_DISPATCH(PackPanels)(rows, packed, begin, end);
 }
 

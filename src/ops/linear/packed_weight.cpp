@@ -53,20 +53,27 @@ void WeightPacker::add(const float* from, int64_t count) {
   }
 }
 
+void WeightPacker::add_transposed(const float* from) {
+  check(rows_ == 0 && weight_.dim() == 2, "pack_weight: wanted the first rows of a matrix, got those behind ", rows_);
+  matrices_.push_back(packed_memory(matrix_rows_, depth_, type_));
+  pack_rows(matrices_.back(), 0, matrix_rows_, {from, 1, matrix_rows_});
+  rows_ = matrix_rows_;
+}
+
 int64_t WeightPacker::take(const float* from, int64_t count) {
   const int64_t row = rows_ % matrix_rows_;
   if (row == 0) matrices_.push_back(packed_memory(matrix_rows_, depth_, type_));
   const int64_t left = matrix_rows_ - row, most = std::min(count, left);
   if (pending_.empty() && (most == left || most >= kPanelRows)) {
     const int64_t whole = most == left ? most : most / kPanelRows * kPanelRows;
-    pack_rows(matrices_.back(), row, whole, from);
+    pack_rows(matrices_.back(), row, whole, {from, depth_});
     return whole;
   }
   const int64_t some = std::min(most, kPanelRows - row % kPanelRows);
   pending_.insert(pending_.end(), from, from + some * depth_);
   if ((row + some) % kPanelRows == 0 || some == left) {
     pack_rows(matrices_.back(), row / kPanelRows * kPanelRows, static_cast<int64_t>(pending_.size()) / depth_,
-              pending_.data());
+              {pending_.data(), depth_});
     pending_.clear();
   }
   return some;

@@ -19,6 +19,7 @@ class WeightPacker {
   WeightPacker(const Tensor& weight, WeightType type);
   int64_t rows() const { return rows_; }       // that were added, of all matrices
   void add(const float* from, int64_t count);  // the next rows, contiguous
+  void add_transposed(const float* from);      // the whole of one matrix from its transpose [in, out], contiguous
   void finish();                               // all rows are there: the weight is packed from now on
 
  private:
