@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "base/strings.h"
 #include "bench/bench.h"
+#include "bench/turns.h"
 #include "engine/engine.h"
 #include "models/models.h"
 #include "ops/linear/packed_weight.h"
@@ -28,15 +29,22 @@ struct Settings {
   int64_t chunk = 512, count = 128;
 };
 
+// How fast memory is read while the model generates.
+Json read_cell(const std::string& name) {
+  return {{"bench", "memory"}, {"peer", "aten"}, {"shape", {{"kind", "read"}}}, {"case", name}};
+}
+
 // llama-bench's names: pp512 reads a prompt of 512 tokens, tg128 generates 128.
 std::vector<Json> cells(const Settings& settings, bool decodes) {
   std::vector<Json> all;
-  for (const std::string& weights : settings.weights) {
-    for (int64_t length : settings.lengths) {
-      const std::string name = file_name(settings.model), prompt = str("pp", length);
-      const std::string test = decodes ? str("tg", settings.count, "@", length) : prompt;
+  const std::string name = file_name(settings.model);
+  for (int64_t length : settings.lengths) {
+    const std::string test = decodes ? str("tg", settings.count, "@", length) : str("pp", length);
+    const std::string together = str(name, " ", test);
+    if (decodes) all.push_back(read_cell(together));
+    for (const std::string& weights : settings.weights) {
       all.push_back({{"peer", "longhaul"},
-                     {"case", str(name, " ", test)},
+                     {"case", together},
                      {"model", settings.model},
                      {"shape", {{"model", name}, {"weights", weights}, {"test", test}}},
                      {"length", length},
@@ -149,6 +157,8 @@ double percentile(std::vector<double> values, double share) {
   return values[static_cast<size_t>(share * static_cast<double>(values.size() - 1))];
 }
 
+constexpr int64_t kTokensOfTurn = 4;
+
 // Greedy tokens behind a prompt. As in bench/peers/decode.py: the gaps between tokens, their tenth percentile (what a quiet machine
 // shows) and their median.
 Json measure_decode(const Json& cell) {
@@ -158,6 +168,7 @@ Json measure_decode(const Json& cell) {
   Tensor logits = session.prefill(opened.prompt(length));
   std::vector<double> gaps, cpu_gaps;
   for (int64_t n = 0; n < count; ++n) {
+    if (n % kTokensOfTurn == 0) wait_for_turn();
     const Clock::time_point start = Clock::now();
     const double cpu = cpu_seconds();
     logits = session.decode(logits.argmax().item<int64_t>());

@@ -34,17 +34,19 @@ void add_ratios(Json& row, const std::vector<Json>& earlier) {
   if (!ratios.empty()) row["ratio_to"] = ratios;
 }
 
-// The best rate of the limit's rows with as many threads.
+// The best rate of the limit's rows with as many threads: of those measured in turns with this one, where there are any.
 void add_percent_of_bound(Json& row, const std::vector<Json>& earlier) {
   const Bench& bench = Benches().find(row["bench"].get<std::string>()).make;
   const std::string& bound = bench.bound;
   std::string key = str(bound == "memory" ? "gbyte" : "gflop", "_per_", row["threads"] == 1 ? "cpu_s" : "s");
-  double best = 0;
+  double any = 0, in_turns = 0;
   for (const Json& other : earlier) {
     const bool kind = bench.bound_kind.empty() || other["shape"].value("kind", "") == bench.bound_kind;
-    if (kind && other["bench"] == bound && other["threads"] == row["threads"])
-      best = std::max(best, other.value(key, 0.0));
+    if (!kind || other["bench"] != bound || other["threads"] != row["threads"]) continue;
+    double& best = other.contains("case") && other["case"] == row.value("case", Json()) ? in_turns : any;
+    best = std::max(best, other.value(key, 0.0));
   }
+  const double best = in_turns > 0 ? in_turns : any;
   if (best > 0 && row.contains(key)) {
     row["bound"] = bound;
     row["percent_of_bound"] = std::round(1000 * row[key].get<double>() / best) / 10;
@@ -62,8 +64,7 @@ std::vector<std::vector<Json>> grouped(const std::vector<Json>& cells) {
   std::vector<std::vector<Json>> groups;
   for (const Json& cell : cells) {
     auto belongs = [&](const std::vector<Json>& group) {
-      return cell.contains("case") && group[0].value("case", Json()) == cell["case"] &&
-             group[0]["bench"] == cell["bench"];
+      return cell.contains("case") && group[0].value("case", Json()) == cell["case"];
     };
     auto group = std::find_if(groups.begin(), groups.end(), belongs);
     group == groups.end() ? groups.push_back({cell}) : group->push_back(cell);

@@ -33,13 +33,14 @@ struct Settings {
 };
 
 void complete(Json& cell, const Choice& choice, int threads, const Settings& settings) {
-  cell["bench"] = choice.name;
+  if (!cell.contains("bench")) cell["bench"] = choice.name;
+  const Bench& bench = Benches().find(cell["bench"].get<std::string>()).make;
   cell["threads"] = threads;
   const CommonFlags& flags = common_flags();
   const Json shared = {
       {"repeats", settings.repeats}, {"budget", settings.budget}, {"dtype", flags.dtype}, {"seed", flags.seed}};
   for (const auto& [key, value] : shared.items())
-    if (!is_without(*choice.bench, "--" + key)) cell[key] = value;
+    if (!is_without(bench, "--" + key)) cell[key] = value;
 }
 
 // A flag that would change nothing is refused.
