@@ -77,7 +77,8 @@ class Forward {
     if (count == kKeyTile && k.storage == Storage::f32 && setting_.head_dim == dim_) {  // as they lie
       const NextTile next{static_cast<const float*>(rows_of_tile(keys_.k_rows, next_tile).data),
                           static_cast<const float*>(rows_of_tile(keys_.v_rows, next_tile).data)};
-      transpose_tile(static_cast<const float*>(k.data), k.row, dim_, scratch_.k_transposed, k.row == dim_ ? &next : nullptr);
+      transpose_tile(static_cast<const float*>(k.data), k.row, dim_, scratch_.k_transposed,
+                     k.row == dim_ ? &next : nullptr);
       v_ = static_cast<const float*>(v.data), v_row_ = v.row;
       return;
     }
