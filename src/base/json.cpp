@@ -245,20 +245,21 @@ JsonReader JsonReader::object(const std::string& key) {
 
 void JsonReader::ignore(const std::string& key) { read_.push_back(key); }
 
+bool JsonReader::was_read(const std::string& key) const {
+  return std::find(read_.begin(), read_.end(), key) != read_.end();
+}
+
 std::vector<std::string> JsonReader::strangers() const {
   std::vector<std::string> found;
-  for (const auto& [key, value] : object_->items()) {
-    const bool was_read = std::find(read_.begin(), read_.end(), key) != read_.end();
-    if (!was_read && nearest(key, read_).empty()) found.push_back(key);
-  }
+  for (const auto& [key, value] : object_->items())
+    if (!was_read(key) && nearest(key, read_).empty()) found.push_back(key);
   return found;
 }
 
 void JsonReader::finish() const {
   std::vector<std::string> unknown;
   for (const auto& [key, value] : object_->items()) {
-    bool was_read = std::find(read_.begin(), read_.end(), key) != read_.end();
-    if (!was_read) unknown.push_back("'" + path(key) + "'" + did_you_mean(key, read_));
+    if (!was_read(key)) unknown.push_back("'" + path(key) + "'" + did_you_mean(key, read_));
   }
   check(unknown.empty(), where_, ": unknown key", unknown.size() > 1 ? "s " : " ", join(unknown, ", "));
 }

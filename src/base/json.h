@@ -46,6 +46,7 @@ class JsonReader {
   // Error "<where>: <path>: wanted ..., found ..." about a value that is there, or not.
   [[noreturn]] void refuse(const std::string& key, const std::string& wanted) const;
   void ignore(const std::string& key);  // read by somebody else
+  bool was_read(const std::string& key) const;
   // Of the keys that nobody has read, those that resemble none that was: no misspellings, but what is not known here.
   std::vector<std::string> strangers() const;
   void finish() const;

@@ -14,9 +14,9 @@
 namespace longhaul {
 
 // A cell is a Json object: {peer, shape: {...}} and, where rows are compared, `case` (rows of one bench and one case did the same
-// work) and `baseline` (the name under which the others' `ratio_to` lists this row). A cell may name another bench: the bound that
-// is to be measured in turns with it.
-// The driver adds bench, threads and, of repeats, budget, dtype and seed, those that the bench honours.
+// work) and `baseline` (the name under which the others' `ratio_to` lists this row). A cell may be of another
+// bench: the bound that is to be measured in turns with the others of its case; `bound_of` then names theirs.
+// The driver adds bench, threads and, of repeats, budget, dtype and seed, those that the bench honours and the cell has not.
 using BenchCells = std::function<std::vector<Json>()>;
 
 struct Bench {

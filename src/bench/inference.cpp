@@ -29,9 +29,12 @@ struct Settings {
   int64_t chunk = 512, count = 128;
 };
 
-// How fast memory is read while the model generates.
-Json read_cell(const std::string& name) {
-  return {{"bench", "memory"}, {"peer", "aten"}, {"shape", {{"kind", "read"}}}, {"case", name}};
+constexpr int64_t kTokensOfTurn = 4;
+
+// How fast memory is read while the model generates: a measured call (of which a repeat is four) in each of its turns.
+Json read_cell(const std::string& name, int64_t tokens) {
+  return {{"bench", "memory"},           {"bound_of", "decode"}, {"peer", "aten"},
+          {"shape", {{"kind", "read"}}}, {"case", name},         {"repeats", tokens / (4 * kTokensOfTurn) + 1}};
 }
 
 // llama-bench's names: pp512 reads a prompt of 512 tokens, tg128 generates 128.
@@ -41,7 +44,7 @@ std::vector<Json> cells(const Settings& settings, bool decodes) {
   for (int64_t length : settings.lengths) {
     const std::string test = decodes ? str("tg", settings.count, "@", length) : str("pp", length);
     const std::string together = str(name, " ", test);
-    if (decodes) all.push_back(read_cell(together));
+    if (decodes) all.push_back(read_cell(together, settings.count));
     for (const std::string& weights : settings.weights) {
       all.push_back({{"peer", "longhaul"},
                      {"case", together},
@@ -156,8 +159,6 @@ double percentile(std::vector<double> values, double share) {
   std::sort(values.begin(), values.end());
   return values[static_cast<size_t>(share * static_cast<double>(values.size() - 1))];
 }
-
-constexpr int64_t kTokensOfTurn = 4;
 
 // Greedy tokens behind a prompt. As in bench/peers/decode.py: the gaps between tokens, their tenth percentile (what a quiet machine
 // shows) and their median.

@@ -43,7 +43,8 @@ void add_percent_of_bound(Json& row, const std::vector<Json>& earlier) {
   for (const Json& other : earlier) {
     const bool kind = bench.bound_kind.empty() || other["shape"].value("kind", "") == bench.bound_kind;
     if (!kind || other["bench"] != bound || other["threads"] != row["threads"]) continue;
-    double& best = other.contains("case") && other["case"] == row.value("case", Json()) ? in_turns : any;
+    const bool beside = other.value("bound_of", "") == row["bench"] && other["case"] == row.value("case", Json());
+    double& best = beside ? in_turns : any;
     best = std::max(best, other.value(key, 0.0));
   }
   const double best = in_turns > 0 ? in_turns : any;
@@ -52,6 +53,9 @@ void add_percent_of_bound(Json& row, const std::vector<Json>& earlier) {
     row["percent_of_bound"] = std::round(1000 * row[key].get<double>() / best) / 10;
   }
 }
+
+// The bench that wants the cell.
+std::string asked_bench(const Json& cell) { return cell.value("bound_of", cell["bench"].get<std::string>()); }
 
 }  // namespace
 
@@ -64,7 +68,8 @@ std::vector<std::vector<Json>> grouped(const std::vector<Json>& cells) {
   std::vector<std::vector<Json>> groups;
   for (const Json& cell : cells) {
     auto belongs = [&](const std::vector<Json>& group) {
-      return cell.contains("case") && group[0].value("case", Json()) == cell["case"];
+      return cell.contains("case") && group[0].value("case", Json()) == cell["case"] &&
+             asked_bench(group[0]) == asked_bench(cell);
     };
     auto group = std::find_if(groups.begin(), groups.end(), belongs);
     group == groups.end() ? groups.push_back({cell}) : group->push_back(cell);

@@ -40,7 +40,7 @@ void complete(Json& cell, const Choice& choice, int threads, const Settings& set
   const Json shared = {
       {"repeats", settings.repeats}, {"budget", settings.budget}, {"dtype", flags.dtype}, {"seed", flags.seed}};
   for (const auto& [key, value] : shared.items())
-    if (!is_without(bench, "--" + key)) cell[key] = value;
+    if (!is_without(bench, "--" + key) && !cell.contains(key)) cell[key] = value;
 }
 
 // A flag that would change nothing is refused.

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "base/strings.h"
 #include "engine/text_sample.h"
 
 namespace longhaul {
@@ -16,6 +17,12 @@ using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 }  // namespace
+
+int64_t shared_ids(const Model& model, const Tokenizer& tokenizer, const char* who) {
+  const int64_t known = model.info().vocab, own = tokenizer.vocab_size_without_added();
+  check(own <= known, who, ": the tokenizer has ", with_commas(own), " ids, the model knows ", with_commas(known));
+  return std::min(tokenizer.vocab_size(), known);
+}
 
 GeneratedTokens generate_tokens(LogitSource& source, std::span<const int64_t> prompt, const GenerateOptions& options,
                                 const OnToken& on_token) {

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "engine/generate.h"
 #include "engine/text_sample.h"
 #include "text/unicode.h"
 
@@ -51,9 +52,7 @@ std::vector<RollingWindow> rolling_windows(int64_t tokens, int64_t window) {
 Requests::Requests(Engine& engine, const Tokenizer& tokenizer, const SchedulerOptions& options,
                    std::vector<int64_t> ends)
     : tokenizer_(tokenizer), ends_(std::move(ends)), scheduler_(engine, options) {
-  const int64_t known = engine.model().info().vocab, own = tokenizer.vocab_size_without_added();
-  check(own <= known, "requests: the tokenizer has ", with_commas(own), " ids, the model knows ", with_commas(known));
-  ids_ = std::min(tokenizer.vocab_size(), known);
+  ids_ = shared_ids(engine.model(), tokenizer, "requests");
 }
 
 std::vector<int64_t> Requests::beginning() const {

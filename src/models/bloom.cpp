@@ -21,7 +21,7 @@ class Bloom : public HubModel {
     for (const char* key : {"slow_but_exact", "masked_softmax_fusion", "offset_alibi", "attention_softmax_in_fp32",
                             "skip_bias_add", "skip_bias_add_qkv"})
       config.ignore(key);  // how the reference computes, not what
-    info_.layers = size_or_either(config, "n_layer", "num_hidden_layers", 2);
+    info_.layers = size_or_either(config, "n_layer", "num_hidden_layers", 2, kMostParts);
     info_.trained_length = size_or(config, "seq_length", 2048);  // few files say it: that of the released models
     info_.heads = info_.kv_heads = heads_, info_.head_dim = width_ / heads_;
     info_.hidden = 4 * width_;

@@ -56,7 +56,7 @@ class Falcon : public HubModel {
     activation_ = activation_or(config, "activation", "gelu");
     bias_ = config.boolean_or("bias", false);
     read_form(config);
-    info_.layers = size_or_either(config, "n_layer", "num_hidden_layers", 32);
+    info_.layers = size_or_either(config, "n_layer", "num_hidden_layers", 32, kMostParts);
     info_.trained_length = size_or(config, "max_position_embeddings", 2048);
     info_.heads = heads_, info_.kv_heads = kv_heads_, info_.head_dim = width_ / heads_;
     info_.hidden = hidden_;

@@ -31,7 +31,7 @@ class Gemma : public HubModel {
       config.ignore("hidden_activation");
     else
       activation_ = activation_or(config, "hidden_activation", "gelu_pytorch_tanh");
-    info_.layers = size_or(config, "num_hidden_layers", first ? 28 : 26);
+    info_.layers = size_or(config, "num_hidden_layers", first ? 28 : 26, kMostParts);
     info_.trained_length = size_or(config, "max_position_embeddings", generation == 3 ? 131072 : 8192);
     read_attention(config);
     fill_info();
@@ -78,9 +78,8 @@ class Gemma : public HubModel {
     const int64_t pattern = generation_ == 2 ? 2 : size_or(config, "sliding_window_pattern", 6);
     config.ignore("_sliding_window_pattern");  // layer_types says it
     const auto rule = [&](int64_t i) { return (i + 1) % pattern != 0; };
+    slides_ = read_sliding_layers(config, info_.layers, rule);
     windows_ = read_windows(config, info_.layers, window, rule);
-    const std::vector<int64_t> kinds = read_windows(config, info_.layers, 1, rule);
-    slides_.assign(kinds.begin(), kinds.end());
   }
 
   void make_encoding(JsonReader& config, at::ScalarType dtype) {

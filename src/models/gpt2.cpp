@@ -24,7 +24,7 @@ class Gpt2 : public HubModel {
     scaled_by_layer_ = config.boolean_or("scale_attn_by_inverse_layer_idx", false);
     config.ignore("reorder_and_upcast_attn");  // a matter of float16: logits are f32 here, always
     config.ignore("n_ctx");                    // n_positions again, in old files
-    info_.layers = size_or_either(config, "n_layer", "num_hidden_layers", 12);
+    info_.layers = size_or_either(config, "n_layer", "num_hidden_layers", 12, kMostParts);
     info_.trained_length = size_or_either(config, "n_positions", "max_position_embeddings", 1024);
     info_.heads = info_.kv_heads = heads_, info_.head_dim = width_ / heads_;
     info_.hidden = hidden_;

@@ -22,12 +22,12 @@ class GptNeoX : public HubModel {
     activation_ = activation_or(config, "hidden_act", "gelu");
     parallel_ = config.boolean_or("use_parallel_residual", true);
     bias_ = config.boolean_or("attention_bias", true);
-    info_.layers = size_or(config, "num_hidden_layers", 44);
+    info_.layers = size_or(config, "num_hidden_layers", 44, kMostParts);
     info_.trained_length = size_or(config, "max_position_embeddings", 2048);
-    RopeFamily family;
+    RopeFamily family;  // some files hold a setting under the class's own name and under that of all families
     family.partial = 0.25;
-    family.theta_key = name_of_key(config, "rotary_emb_base", "rope_theta");
-    family.partial_key = name_of_key(config, "rotary_pct", "partial_rotary_factor");
+    family.theta_key = either_key(config, "rotary_emb_base", "rope_theta");
+    family.partial_key = either_key(config, "rotary_pct", "partial_rotary_factor");
     Rope rope = read_rope(config, family, width_ / heads_, info_.trained_length);
     info_.position = "rope:" + rope.type;
     info_.heads = info_.kv_heads = heads_, info_.head_dim = width_ / heads_;
@@ -54,12 +54,6 @@ class GptNeoX : public HubModel {
     Norm norm;
     Mlp mlp;
   };
-
-  // Some files hold a setting under the class's own name and under that of all families.
-  static const char* name_of_key(JsonReader& config, const char* own, const char* shared) {
-    config.ignore(shared);
-    return config.is_set(own) ? own : shared;
-  }
 
   Layer make_layer(int64_t i) {
     const std::string p = "gpt_neox.layers." + std::to_string(i) + ".";

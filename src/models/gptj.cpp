@@ -23,7 +23,7 @@ class GptJ : public HubModel {
     config.ignore("n_ctx");  // n_positions again, in old files
     config.ignore("rotary");
     config.ignore("scale_attn_weights");  // read by no version of the class: the scale is always 1 / sqrt(head size)
-    info_.layers = size_or_either(config, "n_layer", "num_hidden_layers", 28);
+    info_.layers = size_or_either(config, "n_layer", "num_hidden_layers", 28, kMostParts);
     info_.trained_length = size_or_either(config, "n_positions", "max_position_embeddings", 2048);
     info_.heads = info_.kv_heads = heads_, info_.head_dim = width_ / heads_;
     info_.hidden = hidden_;

@@ -120,33 +120,41 @@ void read_common_keys(JsonReader& config) {
     config.refuse("quantization_config", "weights as floating point (quantised checkpoints are not read)");
 }
 
-void finish_config(JsonReader& config, const Json& json, const std::string& where) {
-  std::vector<std::string> unknown;
+void finish_config(JsonReader& config, const Json& json, const std::string& where,
+                   const std::vector<std::string>& overridden) {
+  std::vector<std::string> unknown, idle;
+  for (const std::string& key : overridden)
+    if (json.contains(key) && !config.was_read(key)) idle.push_back(key);
   for (const std::string& key : config.strangers()) {
-    if (key == "layer_types" && !json[key].is_null())
-      for (int64_t window : read_windows(config, static_cast<int64_t>(json[key].size()), 1, {}))
-        if (window) config.refuse(key, "full_attention for each layer (the class has no windows)");
-    if (!is_neutral(key) && !json[key].is_null()) unknown.push_back("'" + key + "'");
+    const bool said = !json[key].is_null();
+    if (key == "layer_types" && said)
+      for (const std::string& type : config.strings(key))
+        if (type != "full_attention") config.refuse(key, "full_attention for each layer (the class has no windows)");
+    if (said && !is_neutral(key)) unknown.push_back("'" + key + "'");
     config.ignore(key);
   }
   for (const auto& [key, value] : json.items())
-    if (is_neutral(key) || value.is_null()) config.ignore(key);
+    if (is_neutral(key)) config.ignore(key);
   config.finish();
+  check(idle.empty(), "--hf-overrides: ", where, ": nothing reads '", join(idle, "', '"), "' for this model_type");
   if (!unknown.empty()) log_warning(where, ": not known here, and left out: ", join(unknown, ", "));
 }
 
-int64_t size_or(JsonReader& config, const std::string& key, int64_t fallback) {
-  constexpr int64_t kLargest = int64_t{1} << 30;     // products of two sizes, three of them summed, stay below 2^63
-  constexpr int64_t kMostLayers = int64_t{1} << 16;  // their kinds are listed before any tensor is looked for
+int64_t size_or(JsonReader& config, const std::string& key, int64_t fallback, int64_t most) {
   const int64_t size = config.is_set(key) ? config.integer(key, 1) : fallback;
-  const bool layers = key == "num_hidden_layers" || key == "n_layer" || key == "n_layers";
-  const int64_t most = layers ? kMostLayers : kLargest;
   if (size > most) config.refuse(key, str("an integer up to ", most));
   return size;
 }
 
-int64_t size_or_either(JsonReader& config, const std::string& key, const std::string& other, int64_t fallback) {
-  return size_or(config, key, size_or(config, other, fallback));
+const char* either_key(JsonReader& config, const char* key, const char* other) {
+  const bool first = config.is_set(key), second = config.is_set(other);
+  if (first && second && config.value(key) != config.value(other))
+    config.refuse(other, str("what ", config.path(key), " says too, ", config.value(key).dump()));
+  return second && !first ? other : key;
+}
+
+int64_t size_or_either(JsonReader& config, const char* key, const char* other, int64_t fallback, int64_t most) {
+  return size_or(config, either_key(config, key, other), fallback, most);
 }
 
 double positive_or(JsonReader& config, const std::string& key, double fallback) {
@@ -189,21 +197,27 @@ HeadSizes read_heads(JsonReader& config, int64_t width, int64_t heads, int64_t k
   return sizes;
 }
 
+std::vector<bool> read_sliding_layers(JsonReader& config, int64_t layers,
+                                      const std::function<bool(int64_t layer)>& slides) {
+  std::vector<bool> sliding;
+  if (!config.is_set("layer_types")) {
+    for (int64_t i = 0; i < layers; ++i) sliding.push_back(slides(i));
+    return sliding;
+  }
+  for (const std::string& type : config.strings("layer_types")) {
+    sliding.push_back(type == "sliding_attention");
+    if (!sliding.back() && type != "full_attention")
+      config.refuse("layer_types", "full_attention or sliding_attention for each layer");
+  }
+  if (static_cast<int64_t>(sliding.size()) != layers)
+    config.refuse("layer_types", str("one for each of ", layers, " layers"));
+  return sliding;
+}
+
 std::vector<int64_t> read_windows(JsonReader& config, int64_t layers, int64_t window,
                                   const std::function<bool(int64_t layer)>& slides) {
   std::vector<int64_t> windows;
-  if (!config.is_set("layer_types")) {
-    for (int64_t i = 0; i < layers; ++i) windows.push_back(slides(i) ? window : 0);
-    return windows;
-  }
-  for (const std::string& type : config.strings("layer_types")) {
-    const bool sliding = type == "sliding_attention";
-    if (!sliding && type != "full_attention")
-      config.refuse("layer_types", "full_attention or sliding_attention for each layer");
-    windows.push_back(sliding ? window : 0);
-  }
-  if (static_cast<int64_t>(windows.size()) != layers)
-    config.refuse("layer_types", str("one for each of ", layers, " layers"));
+  for (bool sliding : read_sliding_layers(config, layers, slides)) windows.push_back(sliding ? window : 0);
   return windows;
 }
 

@@ -13,15 +13,22 @@ namespace longhaul {
 // `architectures` must name a causal language model; a quantised checkpoint is an Error.
 void read_common_keys(JsonReader& config);
 // To be called when the family has read its keys. Those that every config may hold and that do not bear on what a model
-// computes (training, generation, bookkeeping) are known by name; so are nulls, which say nothing. Any other key that nobody
-// read is an Error when it is nearly one that somebody did, else it is left out with a warning: published configs hold what
-// the scripts around them wanted, and a key that asks for more than the class computes brings tensors that are not known.
-void finish_config(JsonReader& config, const Json& json, const std::string& where);
+// computes (training, generation, bookkeeping) are known by name. Any other key that nobody read is an Error when it is nearly
+// one that somebody did, or one of `overridden`, which the user wants to count; else it is left out, with a warning unless it is
+// null: published configs hold what the scripts around them wanted, and a key that asks for more than the class computes
+// brings tensors that are not known.
+void finish_config(JsonReader& config, const Json& json, const std::string& where,
+                   const std::vector<std::string>& overridden);
 
-// An integer > 0; missing or null: the fallback.
-int64_t size_or(JsonReader& config, const std::string& key, int64_t fallback);
-// The same under either of two names; the first one wins.
-int64_t size_or_either(JsonReader& config, const std::string& key, const std::string& other, int64_t fallback);
+constexpr int64_t kMostSize = int64_t{1} << 30;   // products of two sizes, three of them summed, stay below 2^63
+constexpr int64_t kMostParts = int64_t{1} << 16;  // layers, experts: each is listed before any tensor is looked for
+
+// An integer in [1, most]; missing or null: the fallback.
+int64_t size_or(JsonReader& config, const std::string& key, int64_t fallback, int64_t most = kMostSize);
+// That of two names of one setting which is set; `key` when none is. Error when both are and differ.
+const char* either_key(JsonReader& config, const char* key, const char* other);
+int64_t size_or_either(JsonReader& config, const char* key, const char* other, int64_t fallback,
+                       int64_t most = kMostSize);
 // A number > 0; missing: the fallback.
 double positive_or(JsonReader& config, const std::string& key, double fallback);
 // "silu", "gelu_new", ... as transformers names them; missing: the fallback.
@@ -37,8 +44,11 @@ struct HeadSizes {
 HeadSizes read_heads(JsonReader& config, int64_t width, int64_t heads, int64_t kv_fallback = 0,
                      int64_t dim_fallback = 0);
 
-// The window of each layer, 0: none. `layer_types` ("full_attention", "sliding_attention") decides where it is given, else
-// `slides(layer)`.
+// Of each layer, whether it is of the kind that has a window: `layer_types` ("full_attention", "sliding_attention") decides where
+// it is given, else `slides(layer)`.
+std::vector<bool> read_sliding_layers(JsonReader& config, int64_t layers,
+                                      const std::function<bool(int64_t layer)>& slides);
+// The window of each layer, 0: none.
 std::vector<int64_t> read_windows(JsonReader& config, int64_t layers, int64_t window,
                                   const std::function<bool(int64_t layer)>& slides);
 

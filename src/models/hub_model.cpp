@@ -24,7 +24,7 @@ void HubModel::finish(HubSource& source, const std::string& family) {
   encoding_ = encoding_under(source.method, std::move(encoding_), info_.trained_length);
   if (const std::string method = canonical_method(source.method); method != "none") info_.position += "+" + method;
   info_.traits = encoding_->traits();
-  finish_config(source.config, source.json, source.path);
+  finish_config(source.config, source.json, source.path, source.overridden);
   files_ = nullptr;
 }
 

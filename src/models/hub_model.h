@@ -17,8 +17,9 @@ namespace longhaul {
 // Where a model comes from.
 struct HubSource {
   JsonReader& config;
-  const Json& json;  // what `config` reads
-  std::string path;  // where it is from
+  const Json& json;                     // what `config` reads
+  std::string path;                     // where it is from
+  std::vector<std::string> overridden;  // keys that the user has changed
   const TensorFiles& files;
   at::ScalarType dtype;
   ComputeType compute;

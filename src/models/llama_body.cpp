@@ -120,7 +120,7 @@ LlamaShape read_llama(HubSource& source, const std::string& family, const LlamaD
   shape.family = family;
   shape.vocab = size_or(config, "vocab_size", defaults.vocab);
   shape.hidden = size_or(config, "intermediate_size", defaults.hidden);
-  shape.layers = size_or(config, "num_hidden_layers", defaults.layers);
+  shape.layers = size_or(config, "num_hidden_layers", defaults.layers, kMostParts);
   shape.max_positions = size_or(config, "max_position_embeddings", defaults.max_positions);
   shape.sizes = read_heads(config, defaults.width, defaults.heads, defaults.kv_heads, defaults.head_dim);
   shape.eps = positive_or(config, "rms_norm_eps", defaults.eps);

@@ -11,8 +11,6 @@
 
 namespace longhaul {
 
-constexpr int64_t kMostExperts = 1 << 16;  // the names of each are made before any is looked for
-
 // How a family calls the parts of a mixture, behind "model.layers.N.".
 struct ExpertNames {
   std::string router;          // "mlp.gate"

@@ -53,6 +53,17 @@ void apply_override(Json& config, const std::string& change) {
   }
 }
 
+// The keys of config.json that changes bear on, but for what says whose config it is.
+std::vector<std::string> overridden_keys(const std::vector<std::string>& changes) {
+  std::vector<std::string> keys;
+  for (const std::string& change : changes) {
+    const std::vector<std::string> path = split(change.substr(0, change.find('=')), '.');
+    keys.push_back(path.front() == "text_config" ? path.back() : path.front());
+    if (keys.back() == "model_type") keys.pop_back();
+  }
+  return keys;
+}
+
 std::string text_of(const Json& config, const char* key) {
   const bool there = config.is_object() && config.contains(key) && config[key].is_string();
   return there ? config[key].get<std::string>() : "";
@@ -79,7 +90,8 @@ std::unique_ptr<Model> make_model(const Json& config, const std::string& path, c
     check(HubFamilies().has(type) || !HubFamilies().has(text_part(config)), path, ": model_type: \"", type,
           "\" is more than text; --hf-overrides model_type=", text_part(config), " takes its text part");
     if (!HubFamilies().has(type)) reader.refuse("model_type", "one of " + known_types());
-    HubSource source{reader, config, path, files, options.dtype, options.compute, options.method};
+    HubSource source{reader,        config,          path,          overridden_keys(options.overrides), files,
+                     options.dtype, options.compute, options.method};
     return HubFamilies().find(type).make(source);
   }
   const std::string family = type.substr(std::string(kModelTypePrefix).size());

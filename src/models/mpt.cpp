@@ -23,7 +23,7 @@ class Mpt : public HubModel {
     for (const char* key : {"expansion_ratio", "learned_pos_emb", "no_bias", "logit_scale", "norm_type",
                             "embedding_fraction", "init_device", "verbose", "init_config", "tokenizer_name"})
       config.ignore(key);
-    info_.layers = size_or_either(config, "n_layers", "num_hidden_layers", 24);
+    info_.layers = size_or_either(config, "n_layers", "num_hidden_layers", 24, kMostParts);
     info_.trained_length = size_or(config, "max_seq_len", 2048);
     info_.heads = info_.kv_heads = heads_, info_.head_dim = width_ / heads_;
     info_.hidden = 4 * width_;

@@ -18,7 +18,7 @@ class Olmo2 : public HubModel {
     eps_ = positive_or(config, "rms_norm_eps", 1e-5);
     activation_ = activation_or(config, "hidden_act", "silu");
     bias_ = config.boolean_or("attention_bias", false);
-    info_.layers = size_or(config, "num_hidden_layers", 32);
+    info_.layers = size_or(config, "num_hidden_layers", 32, kMostParts);
     info_.trained_length = size_or(config, "max_position_embeddings", 2048);
     Rope rope = read_rope(config, {}, sizes_.head_dim, info_.trained_length);
     info_.position = "rope:" + rope.type;

@@ -100,7 +100,7 @@ class Opt : public HubModel {
     config.ignore("init_std");
     only_flag(config, "scale_embeddings", false);
     only_flag(config, "learned_embeddings", true);
-    info_.layers = size_or(config, "num_hidden_layers", 12);
+    info_.layers = size_or(config, "num_hidden_layers", 12, kMostParts);
     info_.trained_length = size_or(config, "max_position_embeddings", 2048);
     info_.heads = info_.kv_heads = heads_, info_.head_dim = width_ / heads_;
     info_.hidden = hidden_;

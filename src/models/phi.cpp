@@ -19,7 +19,7 @@ class Phi : public HubModel {
     eps_ = positive_or(config, "layer_norm_eps", 1e-5);
     activation_ = activation_or(config, "hidden_act", "gelu_new");
     head_norms_ = config.boolean_or("qk_layernorm", false);
-    info_.layers = size_or(config, "num_hidden_layers", 24);
+    info_.layers = size_or(config, "num_hidden_layers", 24, kMostParts);
     info_.trained_length = size_or(config, "max_position_embeddings", 2048);
     Rope rope = read_rope(config, {.partial = 0.5}, sizes_.head_dim, info_.trained_length);
     info_.position = "rope:" + rope.type;

@@ -30,8 +30,8 @@ std::unique_ptr<Model> make(HubSource& source) {
   config.ignore("max_window_layers");  // the reference has the window in all layers or none
   shape.windows = read_windows(config, shape.layers, slides ? window : 0, [](int64_t) { return true; });
   // transformers 5 writes num_local_experts. None: every layer is dense.
-  shape.experts =
-      config.integer_or("num_experts", config.integer_or("num_local_experts", 128, 0, kMostExperts), 0, kMostExperts);
+  const char* experts = either_key(config, "num_experts", "num_local_experts");
+  shape.experts = config.is_set(experts) ? config.integer(experts, 0, kMostParts) : 128;
   shape.chosen = size_or(config, "num_experts_per_tok", 8);
   if (shape.experts > 0 && shape.chosen > shape.experts)
     config.refuse("num_experts_per_tok", str("at most the ", shape.experts, " experts"));

@@ -27,6 +27,8 @@ std::string message_of(int code) {
 // An escape at expression[i], which moves behind it.
 std::string translated_escape(std::string_view expression, size_t& i, const std::string& where) {
   const char escape = expression[++i];
+  check(escape != 'h' && escape != 'H', where, ": \\", escape,
+        " in a regular expression is not supported (hexadecimal digits to some engines, blanks to others)");
   const bool is_word = escape == 'w' || escape == 'W' || escape == 'b' || escape == 'B';
   check(!is_word, where, ": \\", escape, " in a regular expression is not supported (engines disagree about words)");
   return escape == 's' ? "\\p{White_Space}" : escape == 'S' ? "\\P{White_Space}" : std::string{'\\', escape};
@@ -53,9 +55,12 @@ std::string translated(std::string_view expression, const std::string& where) {
     } else if (depth > 0 && (rest[0] == '[' || rest.starts_with("&&"))) {
       check(rest[0] == '[' && !rest.starts_with("[^"), where,
             ": [^ and && within a set of characters are not supported in a regular expression");
+      check(!out.ends_with('-'), where, ": - in front of a set within a set of characters is not supported");
       ++depth;
     } else if (depth > 0 && rest[0] == ']') {
       if (--depth == 0) out += ']';
+      check(depth == 0 || !rest.starts_with("]-"), where,
+            ": - behind a set within a set of characters is not supported");
     } else {
       out += rest[0];
     }

@@ -38,7 +38,7 @@ const Published kPublished[] = {
       "id2label": {"0": "LABEL_0"}, "n_ctx": 32, "resid_pdrop": 0.1, "summary_first_dropout": 0.1,
       "summary_use_proj": true, "task_specific_params": {"text-generation": {"do_sample": true}}})"},
     {"gpt_neox", "GPT-NeoX-20B", R"({"attention_probs_dropout_prob": 0, "hidden_act": "gelu_fast", "rope_theta": 10000,
-      "rotary_emb_base": 10000, "partial_rotary_factor": 0.25, "use_parallel_residual": true})"},
+      "rotary_emb_base": 10000, "partial_rotary_factor": 0.5, "rotary_pct": 0.5, "use_parallel_residual": true})"},
     {"gptj", "GPT-J-6B", R"({"rotary": true, "scale_attn_weights": true, "tie_word_embeddings": false})"},
     {"falcon", "Falcon-11B", R"({"activation": "gelu", "alibi": false, "bias": false, "ff_factor": 4,
       "apply_residual_connection_post_layernorm": false, "multi_query": true, "parallel_attn": true,
@@ -69,11 +69,13 @@ const Published kPublished[] = {
 class PublishedConfig : public testing::Test {
  protected:
   // What loading says with these keys beside, or in place of, the toy's.
-  std::string message(const std::string& family, const Json& keys) {
+  std::string message(const std::string& family, const Json& keys, const std::vector<std::string>& overrides = {}) {
     ToyCheckpoint toy = toy_checkpoint(family);
     toy.config.update(keys);
     toy.write(folder_.path());
-    return error_of([&] { model_ = load_model(folder_.path()); });
+    LoadOptions options;
+    options.overrides = overrides;
+    return error_of([&] { model_ = load_model(folder_.path(), options); });
   }
   TemporaryFolder folder_;
   std::unique_ptr<Model> model_;
@@ -85,12 +87,35 @@ TEST_F(PublishedConfig, LoadsAsItIs) {
 }
 
 TEST_F(PublishedConfig, WhatIsNotKnownIsLeftOutButNoMisspelling) {
-  EXPECT_EQ(message("llama", {{"colour_of_the_logo", "red"}, {"hiden_size", nullptr}, {"weight_dropout", 1}}),
+  EXPECT_EQ(message("llama", {{"colour_of_the_logo", "red"}, {"weight_of_the_logo", nullptr}, {"weight_dropout", 1}}),
             "no error");
+  EXPECT_TRUE(
+      contains(message("llama", {{"hiden_size", nullptr}}), "unknown key 'hiden_size' (did you mean 'hidden_size'?)"));
   EXPECT_TRUE(contains(message("llama", {{"colour_of_the_logo", "red"}, {"rope_scalng", {{"type", "linear"}}}}),
                        "config.json: unknown key 'rope_scalng' (did you mean 'rope_scaling'?)"));
   EXPECT_TRUE(contains(message("llama", {{"rope_scaling", {{"type", "linear"}, {"factor", 2}, {"colour", 1}}}}),
                        "config.json: unknown key 'rope_scaling.colour'"));
+}
+
+TEST_F(PublishedConfig, AnOverrideThatNobodyReadsIsAnError) {
+  for (const char* change : {"use_dynamic_ntk=true", "colour_of_the_logo=null", "torch_dtype=float64", "colour.of=1"}) {
+    const std::string key = std::string(change).substr(0, std::string(change).find_first_of(".="));
+    EXPECT_TRUE(
+        contains(message("llama", Json::object(), {"rms_norm_eps=1e-6", change}), str("nothing reads '", key, "'")))
+        << change;
+  }
+  EXPECT_TRUE(contains(message("mistral", Json::object(), {"slidin_window=null"}), "did you mean 'sliding_window'?"));
+  EXPECT_EQ(message("mistral", Json::object(),
+                    {"sliding_window=null", "rope_scaling.type=linear", "rope_scaling.factor=2", "torch_dtype="}),
+            "no error");
+}
+
+TEST_F(PublishedConfig, TwoNamesOfOneSettingMustAgree) {
+  EXPECT_EQ(message("gpt2", Json::object(), {"num_attention_heads=4", "n_head=4"}), "no error");
+  EXPECT_TRUE(contains(message("gpt2", Json::object(), {"num_attention_heads=8", "n_head=4"}),
+                       "num_attention_heads: wanted what n_head says too, 4, found 8"));
+  EXPECT_TRUE(contains(message("gpt_neox", Json::object(), {"rotary_emb_base=10000", "rope_theta=1000000"}),
+                       "rope_theta: wanted what rotary_emb_base says too, 10000, found 1000000"));
 }
 
 TEST_F(PublishedConfig, WhatTheClassDoesNotComputeIsRefused) {
@@ -107,7 +132,7 @@ TEST_F(PublishedConfig, WhatTheClassDoesNotComputeIsRefused) {
                        "layer_types: wanted full_attention for each layer"));
   for (const char* family : {"mistral", "qwen3_moe", "gemma2"})
     EXPECT_TRUE(contains(message(family, {{"num_hidden_layers", 1 << 30}}), "wanted an integer up to 65536")) << family;
-  EXPECT_TRUE(contains(message("mixtral", {{"num_local_experts", 1 << 29}}), "wanted an integer in [1, 65536]"));
+  EXPECT_TRUE(contains(message("mixtral", {{"num_local_experts", 1 << 29}}), "wanted an integer up to 65536"));
   EXPECT_TRUE(contains(message("bloom", {{"n_inner", 32}}), "n_inner: wanted null or 64, found 32"));
 }
 
@@ -120,7 +145,7 @@ TEST_F(PublishedConfig, LocalLayersOfGemma3AreThoseOfTheirKind) {
 }
 
 TEST_F(PublishedConfig, NeoXTakesEitherNameOfARotarySetting) {
-  ASSERT_EQ(message("gpt_neox", {{"rope_theta", 500}, {"rotary_pct", 1.0}, {"partial_rotary_factor", 0.5}}),
+  ASSERT_EQ(message("gpt_neox", {{"rope_theta", 500}, {"rotary_pct", nullptr}, {"partial_rotary_factor", 1}}),
             "no error");
   const Rope& rope = dynamic_cast<const RotaryEncoding&>(model_->encoding()).rope();
   EXPECT_EQ(rope.base.theta, 500);
@@ -163,7 +188,7 @@ TEST_F(PublishedConfig, TheTextPartOfAModelOfTextAndImages) {
 
 TEST_F(PublishedConfig, WithoutExpertsQwen3IsDense) {
   ToyCheckpoint toy = toy_checkpoint("qwen3");
-  toy.config.update({{"model_type", "qwen3_moe"}, {"num_experts", 0}});
+  toy.config.update({{"model_type", "qwen3_moe"}, {"num_experts", 0}, {"num_local_experts", nullptr}});
   toy.write(folder_.path());
   EXPECT_EQ(error_of([&] { load_model(folder_.path()); }), "no error");
 }
