@@ -45,6 +45,9 @@ double cpu_seconds();  // processor time of this process so far, all threads
 Measurement measure(const std::function<void()>& work, int64_t repeats, double budget);
 // As often as the cell says, times `times` for work that is short.
 Measurement measure_cell(const std::function<void()>& work, const Json& cell, int64_t times = 1);
+// `count` calls behind each other, as tokens are generated, four in a turn. Seconds of all of them: count times the tenth percentile
+// of the calls (what a quiet machine shows, as in bench/peers/decode.py), then count times their median.
+Measurement measure_series(const std::function<void()>& work, int64_t count);
 
 // Peak memory of this process above what is resident when the watch is made (freed memory is given back first).
 class PeakWatch {

@@ -29,12 +29,10 @@ struct Settings {
   int64_t chunk = 512, count = 128;
 };
 
-constexpr int64_t kTokensOfTurn = 4;
-
-// How fast memory is read while the model generates: a measured call (of which a repeat is four) in each of its turns.
-Json read_cell(const std::string& name, int64_t tokens) {
+// How fast memory is read while the model generates: a series of as many calls, in the same turns.
+Json read_cell(const std::string& name, int64_t count) {
   return {{"bench", "memory"},           {"bound_of", "decode"}, {"peer", "aten"},
-          {"shape", {{"kind", "read"}}}, {"case", name},         {"repeats", tokens / (4 * kTokensOfTurn) + 1}};
+          {"shape", {{"kind", "read"}}}, {"case", name},         {"count", count}};
 }
 
 // llama-bench's names: pp512 reads a prompt of 512 tokens, tg128 generates 128.
@@ -155,32 +153,15 @@ double weight_bytes_of_token(const Model& model) {
   return bytes;
 }
 
-double percentile(std::vector<double> values, double share) {
-  std::sort(values.begin(), values.end());
-  return values[static_cast<size_t>(share * static_cast<double>(values.size() - 1))];
-}
-
-// Greedy tokens behind a prompt. As in bench/peers/decode.py: the gaps between tokens, their tenth percentile (what a quiet machine
-// shows) and their median.
+// Greedy tokens behind a prompt.
 Json measure_decode(const Json& cell) {
   const auto length = cell["length"].get<int64_t>(), count = cell["count"].get<int64_t>();
   Opened opened(cell, length + count + kPageRows);
   Session session = opened.engine().session();
   Tensor logits = session.prefill(opened.prompt(length));
-  std::vector<double> gaps, cpu_gaps;
-  for (int64_t n = 0; n < count; ++n) {
-    if (n % kTokensOfTurn == 0) wait_for_turn();
-    const Clock::time_point start = Clock::now();
-    const double cpu = cpu_seconds();
-    logits = session.decode(logits.argmax().item<int64_t>());
-    gaps.push_back(seconds_since(start));
-    cpu_gaps.push_back(cpu_seconds() - cpu);
-  }
-  const auto times = static_cast<double>(count);
-  Measurement measured;
+  Measurement measured = measure_series([&] { logits = session.decode(logits.argmax().item<int64_t>()); }, count);
   measured.tokens = count;
-  measured.seconds = {times * percentile(gaps, 0.1), times * percentile(gaps, 0.5), times * percentile(gaps, 0.5)};
-  measured.cpu_seconds = {times * percentile(cpu_gaps, 0.1)};
+  const auto times = static_cast<double>(count);
   const double middle = static_cast<double>(length) + times / 2;
   measured.bytes =
       times * (weight_bytes_of_token(opened.model()) +

@@ -23,10 +23,17 @@ double cpu_seconds() {
 
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   size_t n = values.size();
   return n % 2 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
+}
+
+double percentile(std::vector<double> values, double share) {
+  std::sort(values.begin(), values.end());
+  return values[static_cast<size_t>(share * static_cast<double>(values.size() - 1))];
 }
 
 // Five significant digits: a row is read by people too.
@@ -39,7 +46,6 @@ double rounded(double value) {
 }  // namespace
 
 Measurement measure(const std::function<void()>& work, int64_t repeats, double budget) {
-  using Clock = std::chrono::steady_clock;
   Measurement result;
   double spent = 0;
   for (int64_t i = 0; i <= repeats; ++i) {
@@ -62,6 +68,25 @@ Measurement measure(const std::function<void()>& work, int64_t repeats, double b
 
 Measurement measure_cell(const std::function<void()>& work, const Json& cell, int64_t times) {
   return measure(work, times * cell.at("repeats").get<int64_t>(), cell.at("budget").get<double>());
+}
+
+Measurement measure_series(const std::function<void()>& work, int64_t count) {
+  constexpr int64_t kCallsOfTurn = 4;
+  std::vector<double> times, cpu_times;
+  for (int64_t n = 0; n < count; ++n) {
+    if (n % kCallsOfTurn == 0) wait_for_turn();
+    const double cpu = cpu_seconds();
+    const Clock::time_point start = Clock::now();
+    work();
+    times.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+    cpu_times.push_back(cpu_seconds() - cpu);
+  }
+  const auto all = static_cast<double>(count);
+  const double middle = all * percentile(times, 0.5);
+  Measurement measured;
+  measured.seconds = {all * percentile(times, 0.1), middle, middle};
+  measured.cpu_seconds = {all * percentile(cpu_times, 0.1)};
+  return measured;
 }
 
 Json Measurement::json(int64_t threads) const {

@@ -1,9 +1,9 @@
 #include "engine/engine.h"
 
-#include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/tensor.h>
+#include <c10/core/InferenceMode.h>
 
 #include <algorithm>
 #include <map>
@@ -54,7 +54,7 @@ Session Session::fork() const {
 Tensor Session::decode(int64_t token) { return prefill({&token, 1}); }
 
 Tensor Session::prefill(std::span<const int64_t> tokens, int64_t total) {
-  at::NoGradGuard off;
+  const c10::InferenceMode on;
   if (total == 0) total = engine_->planned_total(*this, static_cast<int64_t>(tokens.size()));
   const std::vector<Engine::Piece> whole = {{this, tokens, total}};
   engine_->check_pieces(whole);
@@ -117,7 +117,7 @@ int64_t Engine::page_bytes(const Model& model, CacheType cache) {
 Tensor Engine::decode(const std::vector<Session*>& sessions, const std::vector<int64_t>& tokens) {
   check(!sessions.empty() && sessions.size() == tokens.size(), "engine: wanted a token for each of some sessions, got ",
         sessions.size(), " sessions and ", tokens.size(), " tokens");
-  at::NoGradGuard off;
+  const c10::InferenceMode on;
   std::vector<Piece> pieces;
   for (size_t b = 0; b < sessions.size(); ++b) {
     pieces.push_back({sessions[b], {&tokens[b], 1}, planned_total(*sessions[b], 1)});
@@ -130,7 +130,7 @@ Tensor Engine::decode(const std::vector<Session*>& sessions, const std::vector<i
 
 std::vector<Engine::Outcome> Engine::advance(std::vector<Piece> pieces) {
   check(!pieces.empty(), "engine: wanted at least one session, got none");
-  at::NoGradGuard off;
+  const c10::InferenceMode on;
   for (Piece& piece : pieces) {
     if (piece.total == 0) piece.total = planned_total(*piece.session, static_cast<int64_t>(piece.tokens.size()));
     check(piece.targets.empty() || piece.targets.size() == piece.tokens.size(), "engine: wanted a target for each of ",

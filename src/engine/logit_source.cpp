@@ -1,8 +1,8 @@
 #include "engine/logit_source.h"
 
-#include <ATen/core/grad_mode.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/tensor.h>
+#include <c10/core/InferenceMode.h>
 
 #include <algorithm>
 
@@ -16,7 +16,7 @@ namespace {
 // Whole texts packed end to end; logits [B, V] behind the last token of each.
 Tensor logits_of(const Model& model, const std::vector<const std::vector<int64_t>*>& texts, int64_t request,
                  double skip_eps) {
-  at::NoGradGuard off;
+  const c10::InferenceMode on;
   std::vector<int64_t> tokens, lengths, last;
   for (const std::vector<int64_t>* text : texts) {
     tokens.insert(tokens.end(), text->begin(), text->end());

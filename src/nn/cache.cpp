@@ -1,10 +1,7 @@
 #include "nn/cache.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/index_put.h>
-#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <cmath>
@@ -20,26 +17,24 @@ Tensor new_channel(int64_t rows, int64_t heads, at::TensorOptions options) {
   return heads > 0 ? at::empty({rows, heads}, options.dtype(at::kDouble)) : Tensor();
 }
 
-// Where in a pool this call's tokens lie: row = page * kPageRows + place. [T] int64 each.
-struct TokenPlaces {
-  Tensor row, page, place;
+// Tokens of a call that lie behind each other in a page of a pool.
+struct Run {
+  int64_t token, count, page, place;
+  int64_t row() const { return page * kPageRows + place; }
 };
 
-TokenPlaces places_of_tokens(const Sequences& seq, at::Device device) {
-  std::vector<int64_t> row, page, place;
+std::vector<Run> runs_of(const Sequences& seq) {
+  std::vector<Run> runs;
   for (int64_t b = 0; b < seq.count(); ++b) {
     const std::vector<int64_t>& pages = seq.pages->at(static_cast<size_t>(b));
     const int64_t end = seq.past[b] + seq.length(b), room = static_cast<int64_t>(pages.size()) * kPageRows;
     check(end <= room, "cache: sequence ", b, " has pages for ", room, " tokens, asked for ", end);
-    for (int64_t j = seq.past[b]; j < end; ++j) {
-      page.push_back(pages[j / kPageRows]), place.push_back(j % kPageRows);
-      row.push_back(page.back() * kPageRows + place.back());
+    for (int64_t j = seq.past[b], count = 0; j < end; j += count) {
+      count = std::min(end - j, kPageRows - j % kPageRows);
+      runs.push_back({seq.offsets[b] + j - seq.past[b], count, pages[j / kPageRows], j % kPageRows});
     }
   }
-  const auto tensor = [&](const std::vector<int64_t>& values) {
-    return at::tensor(values, at::TensorOptions(at::kLong)).to(device);
-  };
-  return {tensor(row), tensor(page), tensor(place)};
+  return runs;
 }
 
 // from [T, G, D] f32 as int8 and scales [T, G].
@@ -61,13 +56,14 @@ void quantize(const Tensor& from, const Tensor& numbers, const Tensor& scales) {
 }
 
 // This call's keys or values [T, G, D] into their places in a pool.
-void keep(const Tensor& from, const TokenPlaces& at, const Tensor& pool, const Tensor& scales) {
-  const c10::List<std::optional<Tensor>> places({at.page, at.place});
-  const auto store = [&](const Tensor& to, const Tensor& values) {
-    Tensor rows = to.transpose(1, 2);  // [pages, kPageRows, G, ...]
-    at::index_put_(rows, places, values);
+void keep(const Tensor& from, const std::vector<Run>& runs, const Tensor& pool, const Tensor& scales) {
+  const auto store = [&](const Tensor& to, const Tensor& values) {  // [pages, G, kPageRows, ...], [T, G, ...]
+    for (const Run& run : runs)
+      to.select(0, run.page)
+          .narrow(1, run.place, run.count)
+          .copy_(values.narrow(0, run.token, run.count).transpose(0, 1));
   };
-  if (!scales.defined()) return store(pool, from.to(pool.scalar_type()));
+  if (!scales.defined()) return store(pool, from);
   const Tensor numbers = at::empty(from.sizes(), pool.options());
   const Tensor own = at::empty({from.size(0), from.size(1)}, scales.options());
   quantize(from, numbers, own);
@@ -126,10 +122,11 @@ AttentionSpans LayerCache::append(const Tensor& keys, const Tensor& values, cons
   AttentionSpans spans;
   spans.query_offsets = seq.offsets;
   if (seq.pages) {
-    const TokenPlaces places = places_of_tokens(seq, k.device());
-    keep(keys, places, k, k_scale);
-    keep(values, places, v, v_scale);
-    positions.index_copy_(0, places.row, seq.positions);
+    const std::vector<Run> runs = runs_of(seq);
+    keep(keys, runs, k, k_scale);
+    keep(values, runs, v, v_scale);
+    for (const Run& run : runs)
+      positions.narrow(0, run.row(), run.count).copy_(seq.positions.narrow(0, run.token, run.count));
     spans.pages = seq.pages;
     spans.reduced = k.scalar_type() != keys.scalar_type();
     spans.k_scale = k_scale, spans.v_scale = v_scale;
@@ -164,11 +161,11 @@ Tensor LayerCache::key_channel(const Sequences& seq) const {
 
 void LayerCache::keep_channel(const Tensor& filled, const AttentionSpans& spans, const Sequences& seq) {
   if (!channel.defined() || !seq.pages) return;  // without pages the encoding wrote into the rows themselves
-  std::vector<Tensor> parts;
-  for (int64_t b = 0; b < seq.count(); ++b) {
-    parts.push_back(filled.narrow(0, spans.key_end[b] - seq.length(b), seq.length(b)));
+  for (const Run& run : runs_of(seq)) {
+    const auto b = std::upper_bound(seq.offsets.begin(), seq.offsets.end(), run.token) - seq.offsets.begin() - 1;
+    const int64_t first = spans.key_end[b] - seq.length(b) + run.token - seq.offsets[b];
+    channel.narrow(0, run.row(), run.count).copy_(filled.narrow(0, first, run.count));
   }
-  channel.index_copy_(0, places_of_tokens(seq, channel.device()).row, at::cat(parts));
 }
 
 }  // namespace longhaul

@@ -1,10 +1,13 @@
 #include "nn/mlp.h"
 
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/topk.h>
 #include <ATen/ops/zeros_like.h>
+
+#include <algorithm>
 
 #include "ops/linear/packed_weight.h"
 
@@ -30,18 +33,38 @@ std::vector<Visits> visits_of(const Tensor& chosen, int64_t experts) {
   return visits;
 }
 
+// f(x) in blocks of rows where the weights are packed, and a row's result depends on it alone: what lies between, the largest of all
+// activations, stays small beside the weights of a small model.
+template <class Function>
+Tensor by_blocks(const Tensor& x, const Tensor& weight, const Function& f) {
+  constexpr int64_t kBlock = 128;
+  if (x.size(0) <= kBlock || !packed_matrix(weight)) return f(x);
+  const Tensor y = at::empty_like(x);
+  for (int64_t begin = 0; begin < x.size(0); begin += kBlock) {
+    const int64_t count = std::min(kBlock, x.size(0) - begin);
+    y.narrow(0, begin, count).copy_(f(x.narrow(0, begin, count)));
+  }
+  return y;
+}
+
 }  // namespace
 
 Tensor mlp(const Tensor& x, const Norm& norm, const Mlp& w, ComputeType compute) {
-  return activation_linear(norm_linear(x, norm, w.up, compute), w.activation, w.down, compute);
+  return by_blocks(x, w.up.weight, [&](const Tensor& rows) {
+    return activation_linear(norm_linear(rows, norm, w.up, compute), w.activation, w.down, compute);
+  });
 }
 
 Tensor gated_mlp(const Tensor& x, const Norm& norm, const GatedMlp& w, ComputeType compute) {
-  return linear(gate(norm_linear(x, norm, w.gate_up, compute), w.activation), w.down, compute);
+  return by_blocks(x, w.gate_up.weight, [&](const Tensor& rows) {
+    return linear(gate(norm_linear(rows, norm, w.gate_up, compute), w.activation), w.down, compute);
+  });
 }
 
 Tensor gated_mlp(const Tensor& x, const GatedMlp& w, ComputeType compute) {
-  return linear(gate(linear(x, w.gate_up, compute), w.activation), w.down, compute);
+  return by_blocks(x, w.gate_up.weight, [&](const Tensor& rows) {
+    return linear(gate(linear(rows, w.gate_up, compute), w.activation), w.down, compute);
+  });
 }
 
 Tensor mixture(const Tensor& x, const Experts& w, ComputeType compute) {

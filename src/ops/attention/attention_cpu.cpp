@@ -86,7 +86,10 @@ class ForwardPass {
   void pack_keys() {
     const int64_t tiles = call_.all_tiles();
     k_transposed_ = at::empty({call_.groups * tiles * tile_size()}, at::kFloat);
-    v_ = at::empty({call_.groups * tiles * tile_size()}, at::kFloat);
+    // The values of a pool lie as the product wants them.
+    const bool ready =
+        call_.problem.spans.pages && call_.key_storage == Storage::f32 && call_.head_dim == call_.padded_dim;
+    if (!ready) v_ = at::empty({call_.groups * tiles * tile_size()}, at::kFloat);
     run_tasks<PackScratch>(call_.groups * tiles, [&](int64_t task, PackScratch& scratch) {
       const int64_t g = task / tiles, tile = task % tiles, b = call_.sequence_of_tile(tile);
       const int64_t j = (tile - call_.tile_offset(b)) * kKeyTile, count = std::min(kKeyTile, call_.problem.keys(b) - j);
@@ -95,6 +98,7 @@ class ForwardPass {
       call_.set_k_norm(g, tile, *std::max_element(scratch.norms, scratch.norms + count));
       transpose_tile(scratch.rows, call_.padded_dim, call_.padded_dim,
                      k_transposed_.data_ptr<float>() + task * tile_size());
+      if (ready) return;
       pack_tile(call_.key_rows(call_.x.v, b, j, g), count, call_.head_dim, v_.data_ptr<float>() + task * tile_size());
     });
     call_.finish_k_norms();
@@ -153,16 +157,15 @@ class ForwardPass {
     row_norms(scratch.q, count, dim, scratch.q_norm);
     Keys keys = call_.keys(task.b, task.h);
     const int64_t group = task.h / heads_of_group();
-    if (k_transposed_.defined()) {
-      const int64_t first_tile = group * call_.all_tiles() + call_.tile_offset(task.b);
-      keys.k_transposed = k_transposed_.const_data_ptr<float>() + first_tile * tile_size();
-      keys.v = v_.const_data_ptr<float>() + first_tile * tile_size();
-    } else {
-      keys.k_rows = call_.all_key_rows(call_.x.k, task.b, group);
-      keys.v_rows = call_.all_key_rows(call_.x.v, task.b, group);
-      const auto& pages = call_.problem.spans.pages;
-      if (pages) keys.pages = (*pages)[static_cast<size_t>(task.b)].data(), keys.page_rows = call_.groups * kPageRows;
-    }
+    const int64_t first_tile = group * call_.all_tiles() + call_.tile_offset(task.b);
+    const auto packed = [&](const Tensor& tiles) {
+      return tiles.defined() ? tiles.const_data_ptr<float>() + first_tile * tile_size() : nullptr;
+    };
+    keys.k_transposed = packed(k_transposed_), keys.v = packed(v_);
+    keys.k_rows = call_.all_key_rows(call_.x.k, task.b, group);
+    keys.v_rows = call_.all_key_rows(call_.x.v, task.b, group);
+    const auto& pages = call_.problem.spans.pages;
+    if (pages) keys.pages = (*pages)[static_cast<size_t>(task.b)].data(), keys.page_rows = call_.groups * kPageRows;
     Rows rows{count,
               call_.problem.first_query(task.b) + task.r0,
               scratch.q,
@@ -186,7 +189,7 @@ class ForwardPass {
 
   const CpuCall& call_;
   Setting setting_;
-  Tensor k_transposed_, v_;  // [G, tiles, ...], or undefined: tiles are packed on the way
+  Tensor k_transposed_, v_;  // [G, tiles, ...], or undefined: tiles are packed on the way, or read as they lie
   AttentionResult result_;
 };
 

@@ -51,10 +51,13 @@ class Forward {
 
   HWY_INLINE void add_tile(int64_t tile, int64_t next) {
     const int64_t first_key = tile * kKeyTile;
-    if (keys_.k_transposed != nullptr) {
-      k_transposed_ = keys_.k_transposed + first_key * dim_, v_ = keys_.v + first_key * dim_, v_row_ = dim_;
-    } else {
+    if (keys_.k_transposed == nullptr) {
       pack(tile, next);
+    } else if (keys_.v == nullptr) {
+      k_transposed_ = keys_.k_transposed + first_key * dim_;
+      take_values(tile);
+    } else {
+      k_transposed_ = keys_.k_transposed + first_key * dim_, v_ = keys_.v + first_key * dim_, v_row_ = dim_;
     }
     const bool full = visible(setting_, keys_.count, rows_.index, first_key).full() &&
                       visible(setting_, keys_.count, rows_.index + rows_.count - 1, first_key).full();
@@ -70,22 +73,38 @@ class Forward {
     return from(rows, keys_.pages == nullptr ? tile * kKeyTile : keys_.pages[tile] * keys_.page_rows);
   }
 
-  HWY_INLINE void pack(int64_t tile, int64_t next_tile) {
-    const int64_t count = std::min(kKeyTile, keys_.count - tile * kKeyTile);
-    const Strided k = rows_of_tile(keys_.k_rows, tile), v = rows_of_tile(keys_.v_rows, tile);
-    k_transposed_ = scratch_.k_transposed;
-    if (count == kKeyTile && k.storage == Storage::f32 && setting_.head_dim == dim_) {  // as they lie
-      const NextTile next{static_cast<const float*>(rows_of_tile(keys_.k_rows, next_tile).data),
-                          static_cast<const float*>(rows_of_tile(keys_.v_rows, next_tile).data)};
-      transpose_tile(static_cast<const float*>(k.data), k.row, dim_, scratch_.k_transposed,
-                     k.row == dim_ ? &next : nullptr);
+  HWY_INLINE int64_t keys_of(int64_t tile) const { return std::min(kKeyTile, keys_.count - tile * kKeyTile); }
+
+  // Whether the tile can be multiplied as it lies: what is behind the last key may be anything.
+  HWY_INLINE bool lies_ready(const Strided& rows, int64_t tile) const {
+    return keys_of(tile) == kKeyTile && rows.storage == Storage::f32 && setting_.head_dim == dim_;
+  }
+
+  HWY_INLINE void take_values(int64_t tile) {
+    const Strided v = rows_of_tile(keys_.v_rows, tile);
+    if (lies_ready(v, tile)) {
       v_ = static_cast<const float*>(v.data), v_row_ = v.row;
-      return;
+    } else {
+      pack_tile(v, keys_of(tile), setting_.head_dim, scratch_.v);
+      v_ = scratch_.v, v_row_ = dim_;
     }
-    pack_tile(k, count, setting_.head_dim, scratch_.k);
-    transpose_tile(scratch_.k, dim_, dim_, scratch_.k_transposed);
-    pack_tile(v, count, setting_.head_dim, scratch_.v);
-    v_ = scratch_.v, v_row_ = dim_;
+  }
+
+  HWY_INLINE void pack(int64_t tile, int64_t next_tile) {
+    const Strided k = rows_of_tile(keys_.k_rows, tile);
+    const bool ready = lies_ready(k, tile), asks = ready && k.row == dim_;
+    const auto next = [&](const Strided& rows) {
+      return asks ? static_cast<const float*>(rows_of_tile(rows, next_tile).data) : nullptr;
+    };
+    k_transposed_ = scratch_.k_transposed;
+    if (ready) {
+      transpose_tile(static_cast<const float*>(k.data), k.row, dim_, scratch_.k_transposed, next(keys_.k_rows));
+    } else {
+      pack_tile(k, keys_of(tile), setting_.head_dim, scratch_.k);
+      transpose_tile(scratch_.k, dim_, dim_, scratch_.k_transposed);
+    }
+    take_values(tile);
+    v_next_ = next(keys_.v_rows);
   }
 
   // Rows [begin, end) and the first `columns` keys of the tile.
@@ -96,8 +115,9 @@ class Forward {
         {rows_.q + begin * dim_, dim_, 1, k_transposed_, kKeyTile, logits, kKeyTile, end - begin, columns, dim_});
     if (setting_.cap > 0) soften(logits, end - begin, columns);
     for (int64_t r = begin; r < end; ++r) add_row(first_key, r, columns);
-    product<Into::scale_and_add>(
-        {logits, kKeyTile, 1, v_, v_row_, out, dim_, end - begin, dim_, columns, scratch_.factor + begin});
+    const Product sum{logits, kKeyTile, 1, v_, v_row_, out, dim_, end - begin, dim_, columns, scratch_.factor + begin,
+                      v_next_};
+    v_next_ == nullptr ? product<Into::scale_and_add>(sum) : product<Into::scale_and_add, /*asks=*/true>(sum);
   }
 
   HWY_INLINE void soften(float* logits, int64_t count, int64_t columns) const {
@@ -170,6 +190,7 @@ class Forward {
   const int64_t dim_;
   const float *k_transposed_ = nullptr, *v_ = nullptr;  // of the tile at hand
   int64_t v_row_ = 0;
+  const float* v_next_ = nullptr;  // values of the next tile, unless they lie scattered or in another type
 };
 
 HWY_ATTR TileCount ForwardRows(const Setting& setting, const Keys& keys, const Rows& rows, ForwardScratch& scratch,

@@ -69,7 +69,7 @@ struct KeyBounds {
 struct Keys {
   int64_t count;
   const float* k_transposed;  // [tiles][Dp][kKeyTile]; forward. Null: tiles are packed one by one from the rows below
-  const float* v;             // [tiles * kKeyTile][Dp]; forward
+  const float* v;             // [tiles * kKeyTile][Dp]; forward. Null: those of the rows below
   Strided k_rows, v_rows;
   const int64_t* pages;  // tile t lies at row pages[t] * page_rows of k_rows and v_rows; null: at t * kKeyTile
   int64_t page_rows;
@@ -93,12 +93,9 @@ struct Rows {
 // ---- packing: rows of a tensor to padded float rows and back ----------------------------------------------------------
 // to[r][Dp] = from[r][0..D) * factor[r] (factor null: 1).
 void pack_rows(const Strided& from, int64_t count, int64_t head_dim, const float* factor, float* to);
-// from [kKeyTile][Dp], `row` numbers from one row to the next -> to [Dp][kKeyTile]. Meanwhile asks memory for the keys and values of
-// the tile that comes next, which lie in rows like these.
-struct NextTile {
-  const float *k, *v;
-};
-void transpose_tile(const float* from, int64_t row, int64_t padded_dim, float* to, const NextTile* next = nullptr);
+// from [kKeyTile][Dp], `row` numbers from one row to the next -> to [Dp][kKeyTile]. Meanwhile asks memory for `next`, the tile
+// [kKeyTile * Dp] that comes then.
+void transpose_tile(const float* from, int64_t row, int64_t padded_dim, float* to, const float* next = nullptr);
 // norms[r] = |rows[r]|, a little rounded up.
 void row_norms(const float* rows, int64_t count, int64_t padded_dim, float* norms);
 // to[r][0..D) = from[r] * factor.

@@ -81,16 +81,10 @@ HWY_ATTR void UnpackRows(const float* from, int64_t count, int64_t dim, float fa
   }
 }
 
-// A tile has as many blocks of 4 x 4 numbers as cache lines of 16 f32: each block asks for a line of the next tile, in their order, as
-// the hardware's own prefetching likes it.
-HWY_INLINE void ask_for_line(const NextTile& next, int64_t block) {
-  __builtin_prefetch(next.k + block * 16, 0, 2);  // to the second cache: both tiles do not fit into the first
-  __builtin_prefetch(next.v + block * 16, 0, 2);
-}
-
-// Blocks of 4 x 4 in registers.
+// Blocks of 4 x 4 in registers. There are as many as cache lines of 16 f32: each block asks for a line of the next tile, in their
+// order, as the hardware's own prefetching likes it.
 HWY_ATTR void TransposeTile(const float* from, int64_t row, int64_t dim, float* to,
-                            [[maybe_unused]] const NextTile* next) {
+                            [[maybe_unused]] const float* next) {
   const hn::FixedTag<float, HWY_TARGET == HWY_SCALAR ? 1 : 4> d;
 #if HWY_TARGET == HWY_SCALAR
   for (int64_t r = 0; r < kKeyTile; ++r) {
@@ -100,7 +94,7 @@ HWY_ATTR void TransposeTile(const float* from, int64_t row, int64_t dim, float* 
   const hn::RepartitionToWide<decltype(d)> wide;
   for (int64_t r = 0; r < kKeyTile; r += 4) {
     for (int64_t c = 0; c < dim; c += 4) {
-      if (next) ask_for_line(*next, (r * dim + 4 * c) / 16);
+      if (next) ask_for(next + r * dim + 4 * c);
       const float* x = from + r * row + c;
       const auto r0 = hn::LoadU(d, x), r1 = hn::LoadU(d, x + row);
       const auto r2 = hn::LoadU(d, x + 2 * row), r3 = hn::LoadU(d, x + 3 * row);
@@ -159,7 +153,7 @@ void unpack_rows(const float* from, int64_t count, int64_t head_dim, float facto
                  int64_t row) {
   HWY_DYNAMIC_DISPATCH(UnpackRows)(from, count, head_dim, factor, to, storage, row);
 }
-void transpose_tile(const float* from, int64_t row, int64_t padded_dim, float* to, const NextTile* next) {
+void transpose_tile(const float* from, int64_t row, int64_t padded_dim, float* to, const float* next) {
   HWY_DYNAMIC_DISPATCH(TransposeTile)(from, row, padded_dim, to, next);
 }
 void row_products(const float* a, const float* b, int64_t count, int64_t padded_dim, float* sums) {

@@ -32,14 +32,18 @@ struct Product {
   int64_t c_row;
   int64_t rows, columns, depth;   // columns is a multiple of 16
   const float* factor = nullptr;  // [rows], of Into::scale_and_add
+  const float* b_next = nullptr;  // rows like B's that memory is asked for meanwhile
 };
 
 #define LH_UNROLL _Pragma("GCC unroll 16")
 
+// To the second cache: the first is too small for what is at hand and what comes.
+HWY_INLINE void ask_for(const float* line) { __builtin_prefetch(line, 0, 2); }
+
 // kRows x kVectors accumulators in registers, one pass over the depth; what C holds is added at the end, so that a tile of small
 // terms is rounded on its own scale. Sums run in the order of k in every blocking, so a row's
 // bits do not depend on the rows beside it.
-template <Into into, int kRows, int kVectors>
+template <Into into, bool asks, int kRows, int kVectors>
 HWY_INLINE void product_block(const Product& x, int64_t row, int64_t column) {
   const Floats d;
   const int64_t n = lanes();
@@ -51,6 +55,9 @@ HWY_INLINE void product_block(const Product& x, int64_t row, int64_t column) {
   for (int64_t k = 0; k < x.depth; ++k) {
     Vector bk[kVectors];
     LH_UNROLL for (int v = 0; v < kVectors; ++v) bk[v] = hn::LoadU(d, b + v * n);
+    if constexpr (asks) {
+      LH_UNROLL for (int v = 0; v < kVectors; ++v) ask_for(x.b_next + k * x.b_row + column + v * n);
+    }
     LH_UNROLL for (int r = 0; r < kRows; ++r) {
       const Vector ar = hn::Set(d, a[r * x.a_row]);
       LH_UNROLL for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(ar, bk[v], sum[r][v]);
@@ -70,26 +77,26 @@ HWY_INLINE void product_block(const Product& x, int64_t row, int64_t column) {
   }
 }
 
-template <Into into, int kRows>
+template <Into into, bool asks, int kRows>
 HWY_INLINE void product_rows(const Product& x, int64_t row) {
   const int64_t n = lanes();
   int64_t column = 0;
   if constexpr (kRows == 1) {  // one row alone waits for its own sums: the more of them, the better
-    for (; column + 4 * n <= x.columns; column += 4 * n) product_block<into, kRows, 4>(x, row, column);
+    for (; column + 4 * n <= x.columns; column += 4 * n) product_block<into, asks, kRows, 4>(x, row, column);
   }
-  for (; column + 2 * n <= x.columns; column += 2 * n) product_block<into, kRows, 2>(x, row, column);
-  for (; column < x.columns; column += n) product_block<into, kRows, 1>(x, row, column);
+  for (; column + 2 * n <= x.columns; column += 2 * n) product_block<into, asks, kRows, 2>(x, row, column);
+  for (; column < x.columns; column += n) product_block<into, asks, kRows, 1>(x, row, column);
 }
 
 // 8 x 2 accumulators where there are 32 registers, 6 x 2 where there are 16.
-template <Into into>
+template <Into into, bool asks = false>
 HWY_NOINLINE HWY_ATTR void product(const Product& x) {
   constexpr int kRows = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 8 : 6;
   int64_t row = 0;
-  for (; row + kRows <= x.rows; row += kRows) product_rows<into, kRows>(x, row);
-  if (row + 4 <= x.rows) product_rows<into, 4>(x, row), row += 4;
-  if (row + 2 <= x.rows) product_rows<into, 2>(x, row), row += 2;
-  if (row < x.rows) product_rows<into, 1>(x, row);
+  for (; row + kRows <= x.rows; row += kRows) product_rows<into, asks, kRows>(x, row);
+  if (row + 4 <= x.rows) product_rows<into, asks, 4>(x, row), row += 4;
+  if (row + 2 <= x.rows) product_rows<into, asks, 2>(x, row), row += 2;
+  if (row < x.rows) product_rows<into, asks, 1>(x, row);
 }
 
 }  // namespace longhaul::HWY_NAMESPACE

@@ -3,7 +3,6 @@
 #include "ops/linear/activation.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/gelu.h>
@@ -12,6 +11,7 @@
 #include <ATen/ops/silu.h>
 #include <ATen/ops/silu_backward.h>
 #include <ATen/ops/threshold_backward.h>
+#include <c10/core/InferenceMode.h>
 
 #include <algorithm>
 
@@ -30,7 +30,7 @@ Tensor gelu_by_rows(const Tensor& x) {
   Tensor y = at::empty_like(x);
   at::parallel_for(0, x.size(0), std::max<int64_t>(16384 / std::max<int64_t>(x.size(1), 1), 1),
                    [&](int64_t begin, int64_t end) {
-                     const at::NoGradGuard off;  // of this thread
+                     const c10::InferenceMode on;  // of this thread
                      for (int64_t t = begin; t < end; ++t) {
                        Tensor row = y.select(0, t);
                        at::gelu_out(row, x.select(0, t));

@@ -11,80 +11,56 @@ HWY_BEFORE_NAMESPACE();
 namespace longhaul {
 namespace HWY_NAMESPACE {
 
-constexpr int64_t kAheadBytes = 2048;  // what is read now was asked for so many bytes ago
+constexpr int64_t kAheadBytes = 8192;  // what is read now was asked for so many bytes ago
 
-// kRows rows through kPanels neighbouring panels: their sums are what hides the latency of each other.
-template <WeightType type, int kRows, int kPanels>
-HWY_INLINE void multiply_panels(const PackedProduct& product, int64_t row, int64_t panel) {
+// kRows rows through a panel. Panels lie behind each other: what is asked for at the end of one is the beginning of the next.
+template <WeightType type, int kRows>
+HWY_INLINE void multiply_panel(const PackedProduct& product, int64_t row, int64_t panel) {
   const PanelFloats d;
   const int64_t n = static_cast<int64_t>(hn::Lanes(d)), step = sum_depth(type);
   const PackedMatrix& weight = product.weight;
   const float* x = product.x + row * product.x_row;
-  constexpr int64_t kStepBytes = kPanelRows * element_bytes(type);
-  const int64_t turn = weight.depth - kAheadBytes / kStepBytes;  // from here on what comes next lies in the next panels
-  HWY_ALIGN float total[kRows][kPanels * kPanelRows];
-  for (int64_t r = 0; r < kRows; ++r) {
-    for (int64_t i = 0; i < kPanels * kPanelRows; ++i) {
-      const int64_t column = panel * kPanelRows + i;
-      total[r][i] = product.bias && column < weight.rows ? product.bias[column] : 0.0f;
-    }
-  }
+  const int64_t column = panel * kPanelRows, columns = std::min(kPanelRows, weight.rows - column);
+  HWY_ALIGN float total[kRows][kPanelRows] = {};
+  for (int64_t r = 0; r < kRows && product.bias; ++r) std::copy_n(product.bias + column, columns, total[r]);
+  const std::byte* at = weight.panel(panel);
   for (int64_t first = 0; first < weight.depth; first += step) {
     const int64_t last = std::min(first + step, weight.depth);
-    PanelVector sum[kRows][kPanels][kPanelVectors];
+    PanelVector sum[kRows][kPanelVectors];
     LH_UNROLL for (int r = 0; r < kRows; ++r) {
-      LH_UNROLL for (int p = 0; p < kPanels; ++p) {
-        LH_UNROLL for (int v = 0; v < kPanelVectors; ++v) sum[r][p][v] = hn::Zero(d);
-      }
+      LH_UNROLL for (int v = 0; v < kPanelVectors; ++v) sum[r][v] = hn::Zero(d);
     }
+    const float* scales = type == WeightType::int8 ? weight.panel_scales(panel) + first / step * kPanelRows : nullptr;
     if constexpr (type == WeightType::int8) {
-      LH_UNROLL for (int p = 0; p < kPanels; ++p) {
-        hwy::Prefetch(weight.panel_scales(panel + p) + first / step * kPanelRows);
-        hwy::Prefetch(weight.panel_scales(panel + p) + first / step * kPanelRows + 16);
-      }
+      for (int64_t line = 0; line < kPanelRows; line += 16) hwy::Prefetch(scales + line);
     }
-    const std::byte* at[kPanels];
-    LH_UNROLL for (int p = 0; p < kPanels; ++p) at[p] = weight.panel(panel + p) + first * kStepBytes;
-    for (int64_t k = first; k < last; ++k) {
-      const int64_t ahead = kAheadBytes + (k < turn ? 0 : (kPanels - 1) * weight.depth * kStepBytes);
-      LH_UNROLL for (int p = 0; p < kPanels; ++p) {
-        PanelVector numbers[kPanelVectors];
-        load_panel<type>(at[p], numbers);
-        for (int64_t line = 0; line < kStepBytes; line += 64) hwy::Prefetch(at[p] + ahead + line);
-        at[p] += kStepBytes;
-        LH_UNROLL for (int r = 0; r < kRows; ++r) {
-          const PanelVector xk = hn::Set(d, x[r * product.x_row + k]);
-          LH_UNROLL for (int v = 0; v < kPanelVectors; ++v) sum[r][p][v] = hn::MulAdd(xk, numbers[v], sum[r][p][v]);
-        }
-      }
-    }
-    LH_UNROLL for (int p = 0; p < kPanels; ++p) {
-      const float* scales =
-          type == WeightType::int8 ? weight.panel_scales(panel + p) + first / step * kPanelRows : nullptr;
+    constexpr int64_t kStepBytes = kPanelRows * element_bytes(type);
+    for (int64_t k = first; k < last; ++k, at += kStepBytes) {
+      PanelVector numbers[kPanelVectors];
+      load_panel<type>(at, numbers);
+      LH_UNROLL for (int64_t line = 0; line < kStepBytes; line += 64) __builtin_prefetch(at + kAheadBytes + line, 0, 2);
       LH_UNROLL for (int r = 0; r < kRows; ++r) {
-        LH_UNROLL for (int v = 0; v < kPanelVectors; ++v) {
-          float* to = total[r] + p * kPanelRows + v * n;
-          hn::StoreU(add_sum<type>(hn::LoadU(d, to), sum[r][p][v], scales, v * n), d, to);
-        }
+        const PanelVector xk = hn::Set(d, x[r * product.x_row + k]);
+        LH_UNROLL for (int v = 0; v < kPanelVectors; ++v) sum[r][v] = hn::MulAdd(xk, numbers[v], sum[r][v]);
+      }
+    }
+    LH_UNROLL for (int r = 0; r < kRows; ++r) {
+      LH_UNROLL for (int v = 0; v < kPanelVectors; ++v) {
+        float* to = total[r] + v * n;
+        hn::StoreU(add_sum<type>(hn::LoadU(d, to), sum[r][v], scales, v * n), d, to);
       }
     }
   }
-  const int64_t column = panel * kPanelRows, columns = std::min(kPanels * kPanelRows, weight.rows - column);
-  for (int64_t r = 0; r < kRows; ++r)
-    std::memcpy(product.y + (row + r) * product.y_row + column, total[r], static_cast<size_t>(columns) * sizeof(float));
+  for (int64_t r = 0; r < kRows; ++r) std::copy_n(total[r], columns, product.y + (row + r) * product.y_row + column);
 }
 
 template <WeightType type>
 HWY_INLINE void multiply_few(const PackedProduct& product, int64_t begin, int64_t end) {
-  constexpr int kPanels = kPanelVectors <= 4 ? 2 : 1;  // as many sums as there are registers for
-  int64_t panel = begin;
-  for (; product.rows == 1 && panel + kPanels <= end; panel += kPanels)
-    multiply_panels<type, 1, kPanels>(product, 0, panel);
-  for (; panel < end; ++panel) {
+  for (int64_t panel = begin; panel < end; ++panel) {
     int64_t row = 0;
-    for (; row + 4 <= product.rows; row += 4) multiply_panels<type, 4, 1>(product, row, panel);
-    if (row + 2 <= product.rows) multiply_panels<type, 2, 1>(product, row, panel), row += 2;
-    if (row < product.rows) multiply_panels<type, 1, 1>(product, row, panel);
+    for (; row + 4 <= product.rows; row += 4) multiply_panel<type, 4>(product, row, panel);
+    if (row + 2 <= product.rows) multiply_panel<type, 2>(product, row, panel), row += 2;
+    if (row < product.rows) multiply_panel<type, 1>(product, row, panel);
   }
 }
 
