@@ -55,7 +55,7 @@ void quantize(const Tensor& from, const Tensor& numbers, const Tensor& scales) {
   });
 }
 
-// This call's keys or values [T, G, D] into their places in a pool.
+// This call's keys or values [T, G, D] into their places in a pool [pages, G, kPageRows, D].
 void keep(const Tensor& from, const std::vector<Run>& runs, const Tensor& pool, const Tensor& scales) {
   const auto store = [&](const Tensor& to, const Tensor& values) {  // [pages, G, kPageRows, ...], [T, G, ...]
     for (const Run& run : runs)
@@ -99,8 +99,9 @@ LayerCache LayerCache::pool(const Tensor& positions, int64_t kv_heads, int64_t h
   const int64_t rows = positions.size(0), pages = rows / kPageRows;
   if (type != CacheType::same) options = options.dtype(type == CacheType::bf16 ? at::kBFloat16 : at::kChar);
   LayerCache cache;
+  cache.k = at::empty({pages, kv_heads, head_dim, kPageRows}, options);
+  cache.v = at::empty({pages, kv_heads, kPageRows, head_dim}, options);
   for (Tensor* t : {&cache.k, &cache.v}) {
-    *t = at::empty({pages, kv_heads, kPageRows, head_dim}, options);
     if (t->is_cpu()) prefer_huge_pages(t->mutable_data_ptr(), static_cast<int64_t>(t->nbytes()));
   }
   cache.channel = new_channel(rows, channel_heads, options);
@@ -123,7 +124,7 @@ AttentionSpans LayerCache::append(const Tensor& keys, const Tensor& values, cons
   spans.query_offsets = seq.offsets;
   if (seq.pages) {
     const std::vector<Run> runs = runs_of(seq);
-    keep(keys, runs, k, k_scale);
+    keep(keys, runs, k.transpose(2, 3), k_scale);
     keep(values, runs, v, v_scale);
     for (const Run& run : runs)
       positions.narrow(0, run.row(), run.count).copy_(seq.positions.narrow(0, run.token, run.count));

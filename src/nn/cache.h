@@ -21,7 +21,7 @@ int64_t scale_bytes(CacheType type);                          // of each row and
 // (pool): then every call's Sequences say in which pages each of its sequences lies. Keys are stored rotated, but for an
 // encoding that moves with the length (Encoding::moves_with_length): then they are stored as they are before it.
 struct LayerCache {
-  Tensor k, v;                 // [rows, G, D]; of a pool [pages, G, kPageRows, D]
+  Tensor k, v;                 // [rows, G, D]; of a pool [pages, G, D, kPageRows] and [pages, G, kPageRows, D]
   Tensor k_scale, v_scale;     // of int8: [pages, G, kPageRows]
   Tensor positions;            // [rows] double
   Tensor channel;              // [rows, H] double, for encodings with key_channel()

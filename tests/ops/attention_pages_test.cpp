@@ -41,7 +41,8 @@ struct Paged {
     }
     spans.pages = table;
     const int64_t rows = (pages + 3) * kPageRows;
-    k = head_by_head(scattered(x.k, rows, c)), v = head_by_head(scattered(x.v, rows, c));
+    k = head_by_head(scattered(x.k, rows, c)).transpose(2, 3).contiguous();
+    v = head_by_head(scattered(x.v, rows, c));
     if (x.s.defined()) s = gather_pages(scattered(x.s, rows, c), *table);
   }
 
@@ -123,10 +124,11 @@ TEST(AttentionPages, WhatDoesNotFitIsAnError) {
   wrong.pages = std::make_shared<PageTable>(PageTable{});
   refuses(wrong);
   at::NoGradGuard off;
-  const Tensor rows = paged.k.transpose(1, 2);  // neither rows nor another order of a page is a pool
+  // Neither rows nor another order of a page is a pool.
+  const Tensor rows = paged.v.transpose(1, 2), strided = rows.contiguous().transpose(1, 2);
   EXPECT_THROW(attention(x.q, rows.flatten(0, 1), rows.flatten(0, 1), paged.spans, {}, options), Error);
-  const Tensor strided = rows.contiguous().transpose(1, 2);
-  EXPECT_THROW(attention(x.q, strided, strided, paged.spans, {}, options), Error);
+  EXPECT_THROW(attention(x.q, paged.k, strided, paged.spans, {}, options), Error);
+  EXPECT_THROW(attention(x.q, paged.v, paged.v, paged.spans, {}, options), Error);
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ void check_reduced(const Tensor& q, const Tensor& k, const Tensor& v, const Atte
         "attention: reduced keys and values must both be bfloat16 or int8, got ", c10::toString(k.scalar_type()), ", ",
         c10::toString(v.scalar_type()));
   for (const Tensor* scale : {&spans.k_scale, &spans.v_scale}) {
-    const auto rows = k.sizes().slice(0, static_cast<size_t>(k.dim() - 1));
+    const auto rows = v.sizes().slice(0, static_cast<size_t>(v.dim() - 1));
     check(!small || (scale->defined() && scale->sizes() == rows && scale->scalar_type() == at::kFloat),
           "attention: int8 keys and values need f32 scales ", rows);
   }
@@ -27,15 +27,18 @@ void check_reduced(const Tensor& q, const Tensor& k, const Tensor& v, const Atte
 void check_heads(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionSpans& spans) {
   check(q.dim() == 3, "attention: q must be [T, H, D], got ", q.sizes());
   if (spans.pages) {
-    check(k.dim() == 4 && k.size(2) == kPageRows && k.size(3) == q.size(2), "attention: a pool must be [pages, G, ",
-          kPageRows, ", D] with D = ", q.size(2), ", got ", k.sizes());
+    check(v.dim() == 4 && v.size(2) == kPageRows && v.size(3) == q.size(2),
+          "attention: a pool of values must be [pages, G, ", kPageRows, ", D] with D = ", q.size(2), ", got ",
+          v.sizes());
+    check(k.dim() == 4 && k.sizes() == v.transpose(2, 3).sizes(), "attention: a pool of keys must be [pages, G, D, ",
+          kPageRows, "] beside values ", v.sizes(), ", got ", k.sizes());
     check(k.is_contiguous() && v.is_contiguous(), "attention: pools must be contiguous, got strides ", k.strides(),
           " and ", v.strides());
   } else {
     check(k.dim() == 3 && k.size(2) == q.size(2), "attention: k must be [S, G, D] with D = ", q.size(2), ", got ",
           k.sizes());
+    check(v.sizes() == k.sizes(), "attention: v must be like k ", k.sizes(), ", got ", v.sizes());
   }
-  check(v.sizes() == k.sizes(), "attention: v must be like k ", k.sizes(), ", got ", v.sizes());
   check(q.size(2) >= 1 && q.size(2) <= 256, "attention: D must be in 1..256, got ", q.size(2));
   check(k.size(1) >= 1 && q.size(1) % k.size(1) == 0, "attention: H must be a multiple of G, got H = ", q.size(1),
         ", G = ", k.size(1));
@@ -185,6 +188,7 @@ KeyRows without_pages(const Tensor& k, const Tensor& v, const AttentionSpans& sp
   KeyRows rows{k, v, spans};
   if (spans.pages) {
     check_pages(spans, k.size(0));
+    rows.k = k.transpose(2, 3);
     for (Tensor* t : {&rows.k, &rows.v, &rows.spans.k_scale, &rows.spans.v_scale})
       if (t->defined()) *t = selected_pages(*t, *spans.pages).transpose(1, 2).flatten(0, 1);
     rows.spans.pages = nullptr;

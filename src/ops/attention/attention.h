@@ -13,7 +13,8 @@ namespace longhaul {
 
 // Which rows belong to which sequence. The last query of a sequence sees the last key of it: query row r of n stands at
 // index keys - n + r. Keys are ranges, not offsets, so that a cache with spare room can be passed as it is.
-// With `pages`, k and v are pools [pages, G, kPageRows, D] and stay where they are: what a head reads of a page is one stream.
+// With `pages`, k and v are pools and stay where they are: what a head reads of a page is one stream, in the order in which products
+// take it. v is [pages, G, kPageRows, D], k is [pages, G, D, kPageRows].
 // key_begin and key_end are then rows of what gather_pages() would make of a tensor over the pool's rows, and that is also the
 // layout of the bias's tensors over keys (s).
 struct AttentionSpans {
@@ -22,7 +23,7 @@ struct AttentionSpans {
   std::shared_ptr<const PageTable> pages;   // null: rows of k and v are what key_begin counts
   // Keys and values are held in less than the f32 of the queries: bf16, or int8 with a scale for each row and head.
   bool reduced = false;
-  Tensor k_scale, v_scale;  // f32, as k and v without D: int8 k and v are multiplied by them
+  Tensor k_scale, v_scale;  // f32, as v without D: int8 k and v are multiplied by them
   static AttentionSpans self(const std::vector<int64_t>& offsets);  // keys are the queries' own tokens (training)
 };
 

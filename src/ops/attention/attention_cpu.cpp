@@ -73,8 +73,14 @@ class ForwardPass {
            problem.nearest == 0 && problem.first_keys == 0;
   }
 
+  // The keys of a pool lie as the product wants them, and the values if D fills the vectors.
+  bool lies_ready() const {
+    return call_.problem.spans.pages && call_.key_storage == Storage::f32 && call_.head_dim == call_.padded_dim;
+  }
+
   // Packed keys pay when several tasks read them; else, as in decoding, a task packs each tile for itself in the cache.
   bool worth_packing() const {
+    if (lies_ready()) return false;
     int64_t most = 0;  // tasks to a key-value head
     for (int64_t b = 0; b < call_.problem.sequences(); ++b) {
       const int64_t rows = joins_heads(b) ? heads_of_group() : call_.problem.queries(b);
@@ -86,19 +92,14 @@ class ForwardPass {
   void pack_keys() {
     const int64_t tiles = call_.all_tiles();
     k_transposed_ = at::empty({call_.groups * tiles * tile_size()}, at::kFloat);
-    // The values of a pool lie as the product wants them.
-    const bool ready =
-        call_.problem.spans.pages && call_.key_storage == Storage::f32 && call_.head_dim == call_.padded_dim;
-    if (!ready) v_ = at::empty({call_.groups * tiles * tile_size()}, at::kFloat);
+    v_ = at::empty({call_.groups * tiles * tile_size()}, at::kFloat);
     run_tasks<PackScratch>(call_.groups * tiles, [&](int64_t task, PackScratch& scratch) {
       const int64_t g = task / tiles, tile = task % tiles, b = call_.sequence_of_tile(tile);
       const int64_t j = (tile - call_.tile_offset(b)) * kKeyTile, count = std::min(kKeyTile, call_.problem.keys(b) - j);
-      pack_tile(call_.key_rows(call_.x.k, b, j, g), count, call_.head_dim, scratch.rows);
-      row_norms(scratch.rows, count, call_.padded_dim, scratch.norms);
+      float* transposed = k_transposed_.data_ptr<float>() + task * tile_size();
+      call_.transpose_keys(b, j, g, scratch.rows, transposed);
+      column_norms(transposed, call_.head_dim, scratch.norms);
       call_.set_k_norm(g, tile, *std::max_element(scratch.norms, scratch.norms + count));
-      transpose_tile(scratch.rows, call_.padded_dim, call_.padded_dim,
-                     k_transposed_.data_ptr<float>() + task * tile_size());
-      if (ready) return;
       pack_tile(call_.key_rows(call_.x.v, b, j, g), count, call_.head_dim, v_.data_ptr<float>() + task * tile_size());
     });
     call_.finish_k_norms();
@@ -165,7 +166,10 @@ class ForwardPass {
     keys.k_rows = call_.all_key_rows(call_.x.k, task.b, group);
     keys.v_rows = call_.all_key_rows(call_.x.v, task.b, group);
     const auto& pages = call_.problem.spans.pages;
-    if (pages) keys.pages = (*pages)[static_cast<size_t>(task.b)].data(), keys.page_rows = call_.groups * kPageRows;
+    if (pages) {
+      keys.pages = (*pages)[static_cast<size_t>(task.b)].data();
+      keys.page_scales = call_.groups * kPageRows, keys.page_numbers = keys.page_scales * call_.head_dim;
+    }
     Rows rows{count,
               call_.problem.first_query(task.b) + task.r0,
               scratch.q,

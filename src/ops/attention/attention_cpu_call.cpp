@@ -21,7 +21,7 @@ static_assert(kPageRows == kKeyTile, "tiles are looked up by page");
 constexpr int64_t kDenseElements = int64_t{1} << 24;
 
 struct alignas(64) NormScratch {
-  float rows[kKeyTile * kLargestDim], norms[kKeyTile];
+  float rows[kKeyTile * kLargestDim], transposed[kKeyTile * kLargestDim], norms[kKeyTile];
 };
 
 Form form_of(const AttentionProblem& problem) {
@@ -132,8 +132,8 @@ void CpuCall::norm_keys() const {
   run_tasks<NormScratch>(groups * all_tiles(), [&](int64_t task, NormScratch& scratch) {
     const int64_t g = task / all_tiles(), tile = task % all_tiles(), b = sequence_of_tile(tile);
     const int64_t j = (tile - tile_offset(b)) * kKeyTile, count = std::min(kKeyTile, problem.keys(b) - j);
-    pack_rows(key_rows(x.k, b, j, g), count, head_dim, nullptr, scratch.rows);
-    row_norms(scratch.rows, count, padded_dim, scratch.norms);
+    transpose_keys(b, j, g, scratch.rows, scratch.transposed);
+    column_norms(scratch.transposed, head_dim, scratch.norms);
     set_k_norm(g, tile, *std::max_element(scratch.norms, scratch.norms + count));
   });
   finish_k_norms();
@@ -164,6 +164,12 @@ Strided CpuCall::key_rows(const Tensor& t, int64_t b, int64_t j, int64_t g) cons
   return group_rows(t, problem.key_row(b, j), g);
 }
 
+void CpuCall::transpose_keys(int64_t b, int64_t j, int64_t g, float* rows, float* to) const {
+  if (problem.spans.pages) return widen_tile(key_rows(x.k, b, j, g), head_dim, to);
+  pack_tile(key_rows(x.k, b, j, g), std::min(kKeyTile, problem.keys(b) - j), head_dim, rows);
+  transpose_tile(rows, padded_dim, padded_dim, to);
+}
+
 Strided CpuCall::all_key_rows(const Tensor& t, int64_t b, int64_t g) const {
   return group_rows(t, problem.spans.pages ? 0 : problem.spans.key_begin[b], g);
 }
@@ -171,14 +177,15 @@ Strided CpuCall::all_key_rows(const Tensor& t, int64_t b, int64_t g) const {
 Strided CpuCall::group_rows(const Tensor& t, int64_t row, int64_t g) const {
   const bool pool = problem.spans.pages != nullptr;
   const auto step = [&](const Tensor& of) { return of.stride(pool ? 2 : 0); };
-  const auto place = [&](const Tensor& of) {
+  const auto place = [&](const Tensor& of, int64_t numbers) {  // of a row
     if (!pool) return row * of.stride(0) + g * of.stride(1);
-    return ((row / kPageRows * groups + g) * kPageRows + row % kPageRows) * of.stride(2);
+    return ((row / kPageRows * groups + g) * kPageRows + row % kPageRows) * numbers;
   };
   const Tensor& scales = &t == &x.k ? problem.spans.k_scale : problem.spans.v_scale;
-  Strided rows{static_cast<const char*>(t.const_data_ptr()) + place(t) * t.element_size(), key_storage, step(t)};
+  Strided rows{static_cast<const char*>(t.const_data_ptr()) + place(t, head_dim) * t.element_size(), key_storage,
+               step(t)};
   if (key_storage != Storage::int8) return rows;
-  rows.scales = scales.const_data_ptr<float>() + place(scales);
+  rows.scales = scales.const_data_ptr<float>() + place(scales, 1);
   rows.scale_row = step(scales);
   return rows;
 }

@@ -30,8 +30,11 @@ class CpuCall {
   int64_t first_row(int64_t b) const { return std::max<int64_t>(0, -problem.first_query(b)); }
   // Rows of q, or of a tensor like it, from query r of sequence b.
   kernels::Strided query_rows(const Tensor& t, int64_t b, int64_t r, int64_t h) const;
-  // Rows of k or v from key j of sequence b on: to the end of its tile, or of the sequence when there are no pages.
+  // Rows of k or v from key j of sequence b on: to the end of its tile, or of the sequence when there are no pages. Of a pool of
+  // keys, j is the first of a tile, and it lies transposed.
   kernels::Strided key_rows(const Tensor& t, int64_t b, int64_t j, int64_t g) const;
+  // The tile of keys from j on as [D][kKeyTile]; rows [kKeyTile][Dp] is used on the way.
+  void transpose_keys(int64_t b, int64_t j, int64_t g, float* rows, float* to) const;
   // What Keys::k_rows and v_rows begin with: key 0 of sequence b, or the pool that its pages lie in.
   kernels::Strided all_key_rows(const Tensor& t, int64_t b, int64_t g) const;
   // [count] scale * row scale * log2(e) of queries from r of sequence b.

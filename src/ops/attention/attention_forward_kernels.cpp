@@ -51,14 +51,7 @@ class Forward {
 
   HWY_INLINE void add_tile(int64_t tile, int64_t next) {
     const int64_t first_key = tile * kKeyTile;
-    if (keys_.k_transposed == nullptr) {
-      pack(tile, next);
-    } else if (keys_.v == nullptr) {
-      k_transposed_ = keys_.k_transposed + first_key * dim_;
-      take_values(tile);
-    } else {
-      k_transposed_ = keys_.k_transposed + first_key * dim_, v_ = keys_.v + first_key * dim_, v_row_ = dim_;
-    }
+    take_keys(tile, next), take_values(tile, next);
     const bool full = visible(setting_, keys_.count, rows_.index, first_key).full() &&
                       visible(setting_, keys_.count, rows_.index + rows_.count - 1, first_key).full();
     if (full) return add_strip(first_key, 0, rows_.count, kKeyTile);
@@ -70,54 +63,61 @@ class Forward {
   }
 
   HWY_INLINE Strided rows_of_tile(const Strided& rows, int64_t tile) const {
-    return from(rows, keys_.pages == nullptr ? tile * kKeyTile : keys_.pages[tile] * keys_.page_rows);
+    if (keys_.pages == nullptr) return from(rows, tile * kKeyTile);
+    return moved(rows, keys_.pages[tile] * keys_.page_numbers, keys_.pages[tile] * keys_.page_scales);
   }
 
   HWY_INLINE int64_t keys_of(int64_t tile) const { return std::min(kKeyTile, keys_.count - tile * kKeyTile); }
 
-  // Whether the tile can be multiplied as it lies: what is behind the last key may be anything.
-  HWY_INLINE bool lies_ready(const Strided& rows, int64_t tile) const {
-    return keys_of(tile) == kKeyTile && rows.storage == Storage::f32 && setting_.head_dim == dim_;
+  // Where a tile of a pool lies, if it can be multiplied as it is. What is behind the last key may be anything: the mask hides
+  // its logits, but its values, times 0, may be no 0.
+  HWY_INLINE const float* keys_in_place(int64_t tile) const {
+    if (keys_.pages == nullptr || keys_.k_rows.storage != Storage::f32) return nullptr;
+    return static_cast<const float*>(rows_of_tile(keys_.k_rows, tile).data);
+  }
+  HWY_INLINE const float* values_in_place(int64_t tile) const {
+    const bool ready = keys_.v_rows.storage == Storage::f32 && setting_.head_dim == dim_;
+    if (keys_.pages == nullptr || !ready || keys_of(tile) < kKeyTile) return nullptr;
+    return static_cast<const float*>(rows_of_tile(keys_.v_rows, tile).data);
   }
 
-  HWY_INLINE void take_values(int64_t tile) {
-    const Strided v = rows_of_tile(keys_.v_rows, tile);
-    if (lies_ready(v, tile)) {
-      v_ = static_cast<const float*>(v.data), v_row_ = v.row;
-    } else {
-      pack_tile(v, keys_of(tile), setting_.head_dim, scratch_.v);
-      v_ = scratch_.v, v_row_ = dim_;
+  HWY_INLINE void take_keys(int64_t tile, int64_t next) {
+    if (keys_.k_transposed != nullptr) {
+      k_ = keys_.k_transposed + tile * kKeyTile * dim_;
+      return;
     }
+    k_ = keys_in_place(tile), k_next_ = keys_in_place(next);
+    if (k_ != nullptr) return;
+    k_ = scratch_.k_transposed;
+    const Strided rows = rows_of_tile(keys_.k_rows, tile);
+    if (keys_.pages != nullptr) return widen_tile(rows, setting_.head_dim, scratch_.k_transposed);
+    pack_tile(rows, keys_of(tile), setting_.head_dim, scratch_.k);
+    transpose_tile(scratch_.k, dim_, dim_, scratch_.k_transposed);
   }
 
-  HWY_INLINE void pack(int64_t tile, int64_t next_tile) {
-    const Strided k = rows_of_tile(keys_.k_rows, tile);
-    const bool ready = lies_ready(k, tile), asks = ready && k.row == dim_;
-    const auto next = [&](const Strided& rows) {
-      return asks ? static_cast<const float*>(rows_of_tile(rows, next_tile).data) : nullptr;
-    };
-    k_transposed_ = scratch_.k_transposed;
-    if (ready) {
-      transpose_tile(static_cast<const float*>(k.data), k.row, dim_, scratch_.k_transposed, next(keys_.k_rows));
-    } else {
-      pack_tile(k, keys_of(tile), setting_.head_dim, scratch_.k);
-      transpose_tile(scratch_.k, dim_, dim_, scratch_.k_transposed);
+  HWY_INLINE void take_values(int64_t tile, int64_t next) {
+    if (keys_.v != nullptr) {
+      v_ = keys_.v + tile * kKeyTile * dim_;
+      return;
     }
-    take_values(tile);
-    v_next_ = next(keys_.v_rows);
+    v_ = values_in_place(tile), v_next_ = values_in_place(next);
+    if (v_ != nullptr) return;
+    pack_tile(rows_of_tile(keys_.v_rows, tile), keys_of(tile), setting_.head_dim, scratch_.v);
+    v_ = scratch_.v;
   }
 
   // Rows [begin, end) and the first `columns` keys of the tile.
   HWY_INLINE void add_strip(int64_t first_key, int64_t begin, int64_t end, int64_t columns) {
     float* logits = scratch_.logits + begin * kKeyTile;
     float* out = scratch_.out + begin * dim_;
-    product<Into::store>(
-        {rows_.q + begin * dim_, dim_, 1, k_transposed_, kKeyTile, logits, kKeyTile, end - begin, columns, dim_});
+    const Product qk{rows_.q + begin * dim_, dim_,    1,      k_, kKeyTile, logits, kKeyTile, end - begin, columns,
+                     setting_.head_dim,      nullptr, k_next_};
+    k_next_ == nullptr ? product<Into::store>(qk) : product<Into::store, /*asks=*/true>(qk);
     if (setting_.cap > 0) soften(logits, end - begin, columns);
     for (int64_t r = begin; r < end; ++r) add_row(first_key, r, columns);
-    const Product sum{logits, kKeyTile, 1, v_, v_row_, out, dim_, end - begin, dim_, columns, scratch_.factor + begin,
-                      v_next_};
-    v_next_ == nullptr ? product<Into::scale_and_add>(sum) : product<Into::scale_and_add, /*asks=*/true>(sum);
+    const Product pv{logits, kKeyTile, 1, v_, dim_, out, dim_, end - begin, dim_, columns, scratch_.factor + begin,
+                     v_next_};
+    v_next_ == nullptr ? product<Into::scale_and_add>(pv) : product<Into::scale_and_add, /*asks=*/true>(pv);
   }
 
   HWY_INLINE void soften(float* logits, int64_t count, int64_t columns) const {
@@ -188,9 +188,8 @@ class Forward {
   const Rows& rows_;
   ForwardScratch& scratch_;
   const int64_t dim_;
-  const float *k_transposed_ = nullptr, *v_ = nullptr;  // of the tile at hand
-  int64_t v_row_ = 0;
-  const float* v_next_ = nullptr;  // values of the next tile, unless they lie scattered or in another type
+  const float *k_ = nullptr, *v_ = nullptr;            // of the tile at hand: [D][kKeyTile], [kKeyTile][Dp]
+  const float *k_next_ = nullptr, *v_next_ = nullptr;  // of the next one, where it is read in place
 };
 
 HWY_ATTR TileCount ForwardRows(const Setting& setting, const Keys& keys, const Rows& rows, ForwardScratch& scratch,

@@ -14,6 +14,7 @@ constexpr int64_t kLargestDim = 256;
 constexpr int64_t kStrip = 16;  // rows that share a limit of columns in a tile on the diagonal
 constexpr double kLog2E = 1.4426950408889634;
 constexpr int64_t kDistancePad = kKeyTile + kStrip;  // masked entries read and write as far beyond distance 0
+constexpr float kNormSlack = 1.00001f;               // a norm is rounded up by this, so that it is a bound
 constexpr float kNoKey = -1e30f;                     // running maximum of a row that has met no key; its lse is -kNoKey
 
 inline int64_t padded(int64_t n) { return (n + 15) / 16 * 16; }
@@ -54,11 +55,13 @@ struct Strided {
   const float* scales = nullptr;  // int8: what a row is multiplied by
   int64_t scale_row = 0;          // from one row's scale to the next
 };
-inline Strided from(const Strided& x, int64_t row) {
-  const int64_t bytes = row * x.row * (x.storage == Storage::f32 ? 4 : x.storage == Storage::bf16 ? 2 : 1);
-  const float* scales = x.scales ? x.scales + row * x.scale_row : nullptr;
-  return {static_cast<const char*>(x.data) + bytes, x.storage, x.row, scales, x.scale_row};
+// The same rows so many numbers and scales further on.
+inline Strided moved(const Strided& x, int64_t numbers, int64_t scales) {
+  const int64_t bytes = numbers * (x.storage == Storage::f32 ? 4 : x.storage == Storage::bf16 ? 2 : 1);
+  return {static_cast<const char*>(x.data) + bytes, x.storage, x.row, x.scales ? x.scales + scales : nullptr,
+          x.scale_row};
 }
+inline Strided from(const Strided& x, int64_t row) { return moved(x, row * x.row, row * x.scale_row); }
 
 // Largest |k| and the range of s over the keys of each tile, for the bounds of skipping.
 struct KeyBounds {
@@ -68,11 +71,13 @@ struct KeyBounds {
 // Keys of one (sequence, head).
 struct Keys {
   int64_t count;
-  const float* k_transposed;  // [tiles][Dp][kKeyTile]; forward. Null: tiles are packed one by one from the rows below
+  const float* k_transposed;  // [tiles][Dp][kKeyTile]; forward. Null: tiles are taken one by one from the rows below
   const float* v;             // [tiles * kKeyTile][Dp]; forward. Null: those of the rows below
   Strided k_rows, v_rows;
-  const int64_t* pages;  // tile t lies at row pages[t] * page_rows of k_rows and v_rows; null: at t * kKeyTile
-  int64_t page_rows;
+  // Null: tile t lies at row t * kKeyTile. Else it lies pages[t] pages further on, and a tile of k_rows is then what transpose_tile()
+  // would make of it: D rows of kKeyTile numbers, with a scale for each column.
+  const int64_t* pages;
+  int64_t page_numbers, page_scales;
   const float *s_high, *s_low;  // [tiles * kKeyTile] or null
   const float* distance;        // binary bias of (i, j) at distance[longest - 1 - (i - j)], and kDistancePad zeros
   const float* distance_limit;  // [longest] largest binary bias at distances >= d
@@ -93,16 +98,18 @@ struct Rows {
 // ---- packing: rows of a tensor to padded float rows and back ----------------------------------------------------------
 // to[r][Dp] = from[r][0..D) * factor[r] (factor null: 1).
 void pack_rows(const Strided& from, int64_t count, int64_t head_dim, const float* factor, float* to);
-// from [kKeyTile][Dp], `row` numbers from one row to the next -> to [Dp][kKeyTile]. Meanwhile asks memory for `next`, the tile
-// [kKeyTile * Dp] that comes then.
-void transpose_tile(const float* from, int64_t row, int64_t padded_dim, float* to, const float* next = nullptr);
-// norms[r] = |rows[r]|, a little rounded up.
+// from [kKeyTile][Dp], `row` numbers from one row to the next -> to [Dp][kKeyTile].
+void transpose_tile(const float* from, int64_t row, int64_t padded_dim, float* to);
+// norms[r] = |rows[r]|, a little rounded up; of a transposed tile, norms[c] = |column c|.
 void row_norms(const float* rows, int64_t count, int64_t padded_dim, float* norms);
+void column_norms(const float* transposed, int64_t dim, float* norms);
 // to[r][0..D) = from[r] * factor.
 void unpack_rows(const float* from, int64_t count, int64_t head_dim, float factor, void* to, Storage storage,
                  int64_t row);
 // A tile of keys from row 0 of `from`: to[kKeyTile][Dp], zeros beyond `count`.
 void pack_tile(const Strided& from, int64_t count, int64_t head_dim, float* to);
+// A tile of keys that lies transposed: to[D][kKeyTile].
+void widen_tile(const Strided& from, int64_t head_dim, float* to);
 // sums[r] = a[r] . b[r]
 void row_products(const float* a, const float* b, int64_t count, int64_t padded_dim, float* sums);
 

@@ -81,10 +81,39 @@ HWY_ATTR void UnpackRows(const float* from, int64_t count, int64_t dim, float fa
   }
 }
 
-// Blocks of 4 x 4 in registers. There are as many as cache lines of 16 f32: each block asks for a line of the next tile, in their
-// order, as the hardware's own prefetching likes it.
-HWY_ATTR void TransposeTile(const float* from, int64_t row, int64_t dim, float* to,
-                            [[maybe_unused]] const float* next) {
+template <class Element>
+HWY_INLINE void widen(const Element* from, const float* scales, int64_t dim, float* to) {
+  const Floats d;
+  for (int64_t r = 0; r < dim; ++r) {
+    for (int64_t c = 0; c < kKeyTile; c += lanes(), from += lanes(), to += lanes()) {
+      const Vector x = load(from);
+      hn::StoreU(scales == nullptr ? x : hn::Mul(hn::LoadU(d, scales + c), x), d, to);
+    }
+  }
+}
+
+HWY_ATTR void WidenTile(const Strided& from, int64_t dim, float* to) {
+  switch (from.storage) {
+    case Storage::f32: return widen(static_cast<const float*>(from.data), from.scales, dim, to);
+    case Storage::bf16: return widen(static_cast<const hwy::bfloat16_t*>(from.data), from.scales, dim, to);
+    case Storage::int8: return widen(static_cast<const int8_t*>(from.data), from.scales, dim, to);
+  }
+}
+
+HWY_ATTR void ColumnNorms(const float* transposed, int64_t dim, float* norms) {
+  const Floats d;
+  for (int64_t c = 0; c < kKeyTile; c += lanes()) {
+    Vector sum = hn::Zero(d);
+    for (int64_t r = 0; r < dim; ++r) {
+      const Vector x = hn::LoadU(d, transposed + r * kKeyTile + c);
+      sum = hn::MulAdd(x, x, sum);
+    }
+    hn::StoreU(hn::Mul(hn::Sqrt(sum), hn::Set(d, kNormSlack)), d, norms + c);
+  }
+}
+
+// Blocks of 4 x 4 in registers.
+HWY_ATTR void TransposeTile(const float* from, int64_t row, int64_t dim, float* to) {
   const hn::FixedTag<float, HWY_TARGET == HWY_SCALAR ? 1 : 4> d;
 #if HWY_TARGET == HWY_SCALAR
   for (int64_t r = 0; r < kKeyTile; ++r) {
@@ -94,7 +123,6 @@ HWY_ATTR void TransposeTile(const float* from, int64_t row, int64_t dim, float* 
   const hn::RepartitionToWide<decltype(d)> wide;
   for (int64_t r = 0; r < kKeyTile; r += 4) {
     for (int64_t c = 0; c < dim; c += 4) {
-      if (next) ask_for(next + r * dim + 4 * c);
       const float* x = from + r * row + c;
       const auto r0 = hn::LoadU(d, x), r1 = hn::LoadU(d, x + row);
       const auto r2 = hn::LoadU(d, x + 2 * row), r3 = hn::LoadU(d, x + 3 * row);
@@ -138,6 +166,8 @@ HWY_AFTER_NAMESPACE();
 namespace longhaul {
 HWY_EXPORT(PackRows);
 HWY_EXPORT(UnpackRows);
+HWY_EXPORT(WidenTile);
+HWY_EXPORT(ColumnNorms);
 HWY_EXPORT(TransposeTile);
 HWY_EXPORT(RowProducts);
 
@@ -153,15 +183,21 @@ void unpack_rows(const float* from, int64_t count, int64_t head_dim, float facto
                  int64_t row) {
   HWY_DYNAMIC_DISPATCH(UnpackRows)(from, count, head_dim, factor, to, storage, row);
 }
-void transpose_tile(const float* from, int64_t row, int64_t padded_dim, float* to, const float* next) {
-  HWY_DYNAMIC_DISPATCH(TransposeTile)(from, row, padded_dim, to, next);
+void widen_tile(const Strided& from, int64_t head_dim, float* to) {
+  HWY_DYNAMIC_DISPATCH(WidenTile)(from, head_dim, to);
+}
+void transpose_tile(const float* from, int64_t row, int64_t padded_dim, float* to) {
+  HWY_DYNAMIC_DISPATCH(TransposeTile)(from, row, padded_dim, to);
+}
+void column_norms(const float* transposed, int64_t dim, float* norms) {
+  HWY_DYNAMIC_DISPATCH(ColumnNorms)(transposed, dim, norms);
 }
 void row_products(const float* a, const float* b, int64_t count, int64_t padded_dim, float* sums) {
   HWY_DYNAMIC_DISPATCH(RowProducts)(a, b, count, padded_dim, sums);
 }
 void row_norms(const float* rows, int64_t count, int64_t padded_dim, float* norms) {
   row_products(rows, rows, count, padded_dim, norms);
-  for (int64_t r = 0; r < count; ++r) norms[r] = std::sqrt(norms[r]) * 1.00001f;
+  for (int64_t r = 0; r < count; ++r) norms[r] = std::sqrt(norms[r]) * kNormSlack;
 }
 }  // namespace kernels
 }  // namespace longhaul
