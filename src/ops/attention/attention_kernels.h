@@ -20,14 +20,8 @@ constexpr float kNoKey = -1e30f;                     // running maximum of a row
 inline int64_t padded(int64_t n) { return (n + 15) / 16 * 16; }
 inline int64_t tiles_of(int64_t keys) { return (keys + kKeyTile - 1) / kKeyTile; }
 
-enum class Form {
-  none,
-  distance,
-  separable,
-  separable_both,
-  kernel,
-  dense
-};  // _both: non-causal, -g |s_i - s_j| for j > i
+// separable_both: non-causal, -g |s_i - s_j| for j > i.
+enum class Form { none, distance, separable, separable_both, kernel, dense };
 
 // The same for every tile of a call.
 struct Setting {
