@@ -243,23 +243,34 @@ JsonReader JsonReader::object(const std::string& key) {
   return JsonReader(value, where_, path(key) + ".");
 }
 
-void JsonReader::ignore(const std::string& key) { read_.push_back(key); }
+void JsonReader::ignore(const std::string& key) { ignored_.push_back(key); }
 
 bool JsonReader::was_read(const std::string& key) const {
   return std::find(read_.begin(), read_.end(), key) != read_.end();
 }
 
+std::vector<std::string> JsonReader::known() const {
+  std::vector<std::string> keys = read_;
+  keys.insert(keys.end(), ignored_.begin(), ignored_.end());
+  return keys;
+}
+
 std::vector<std::string> JsonReader::strangers() const {
+  const std::vector<std::string> known = this->known();
   std::vector<std::string> found;
-  for (const auto& [key, value] : object_->items())
-    if (!was_read(key) && nearest(key, read_).empty()) found.push_back(key);
+  for (const auto& [key, value] : object_->items()) {
+    const bool is_known = std::find(known.begin(), known.end(), key) != known.end();
+    if (!is_known && nearest(key, known).empty()) found.push_back(key);
+  }
   return found;
 }
 
 void JsonReader::finish() const {
+  const std::vector<std::string> known = this->known();
   std::vector<std::string> unknown;
   for (const auto& [key, value] : object_->items()) {
-    if (!was_read(key)) unknown.push_back("'" + path(key) + "'" + did_you_mean(key, read_));
+    if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+    unknown.push_back("'" + path(key) + "'" + did_you_mean(key, known));
   }
   check(unknown.empty(), where_, ": unknown key", unknown.size() > 1 ? "s " : " ", join(unknown, ", "));
 }

@@ -23,7 +23,7 @@ void write_json(const std::string& path, const Json& json);
 
 // Typed access with a path in the message: `config.json: n_layer: wanted an integer > 0, found "4"`.
 // Objects in objects are one path: `config.json: rope_scaling.factor: wanted a number, found "4"`.
-// Every key must be read: finish() is an error that lists keys nobody read (unless `ignore` names them).
+// Every key must be read: finish() is an error that lists keys nobody read, but those that ignore() named.
 class JsonReader {
  public:
   JsonReader(const Json& object, std::string where);  // keeps a reference to `object`
@@ -45,7 +45,7 @@ class JsonReader {
   std::string path(const std::string& key) const { return prefix_ + key; }  // "rope_scaling.factor"
   // Error "<where>: <path>: wanted ..., found ..." about a value that is there, or not.
   [[noreturn]] void refuse(const std::string& key, const std::string& wanted) const;
-  void ignore(const std::string& key);  // read by somebody else
+  void ignore(const std::string& key);  // it may be there, and says nothing that is read here
   bool was_read(const std::string& key) const;
   // Of the keys that nobody has read, those that resemble none that was: no misspellings, but what is not known here.
   std::vector<std::string> strangers() const;
@@ -55,8 +55,9 @@ class JsonReader {
   JsonReader(const Json& object, std::string where, std::string prefix);
   const Json& at(const std::string& key, const char* wanted);
   const Json* object_;
-  std::string where_, prefix_;  // prefix_: "rope_scaling." of an object in an object
-  std::vector<std::string> read_;
+  std::string where_, prefix_;             // prefix_: "rope_scaling." of an object in an object
+  std::vector<std::string> known() const;  // read or ignored
+  std::vector<std::string> read_, ignored_;
 };
 
 }  // namespace longhaul

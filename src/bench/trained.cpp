@@ -87,7 +87,7 @@ class LayerInputs {
     AttentionCall call;
     call.plan = &plan_;
     call.spans = &spans_;
-    call.key_positions = plan_.seq.positions;
+    call.key_positions = [this] { return plan_.seq.positions; };
     call.x = normalize(hidden, {NormKind::layer, weight("ln_1.weight"), weight("ln_1.bias"), 1e-5});
     Tensor qkv = linear(call.x, {weight("attn.c_attn.weight"), weight("attn.c_attn.bias")});
     if (plan_.rotation.cos.defined()) qkv = rotate_heads_(qkv, 2 * info.heads, info.head_dim, plan_.rotation);

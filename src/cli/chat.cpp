@@ -104,7 +104,7 @@ ChatOptions options_of(const ChatFlags& flags, const Model& model, const Tokeniz
   options.generate.seed = common_flags().seed;
   options.generate.max_tokens = parse_length(flags.max_tokens, "--max-tokens");
   check(options.generate.max_tokens >= 1, "--max-tokens: wanted at least 1, got ", options.generate.max_tokens);
-  options.generate.sampler.validate(shared_ids(model, tokenizer, "chat"));
+  options.generate.sampler.validate(shared_vocabulary(model, tokenizer, "chat"));
   options.generate.stops.insert(options.generate.stops.end(), style.stops.begin(), style.stops.end());
   options.generate.ends = chat_end_tokens(model_folder(flags.model), tokenizer);
   options.context = flags.context.empty() ? info.trained_length : parse_length(flags.context, "--context");

@@ -47,7 +47,7 @@ std::vector<int64_t> prompt_tokens(const GenerateFlags& flags, const Tokenizer& 
 void check_fits(const Model& model, const Tokenizer& tokenizer, int64_t prompt, const GenerateOptions& options) {
   const ModelInfo& info = model.info();
   const int64_t longest = info.traits.longest, positions = prompt + options.max_tokens - 1;
-  options.sampler.validate(shared_ids(model, tokenizer, "generate"));
+  options.sampler.validate(shared_vocabulary(model, tokenizer, "generate"));
   check(longest == 0 || prompt <= longest, "generate: the prompt has ", with_commas(prompt), " tokens, encoding '",
         info.position, "' ends at ", with_commas(longest));
   check(longest == 0 || positions <= longest, "generate: a prompt of ", with_commas(prompt),

@@ -111,6 +111,7 @@ std::function<int()> set_up(CLI::App& app) {
   app.add_option("reference", flags->reference, "safetensors file with NAME.ids [T] and NAME.logits [T, V]")
       ->required();
   app.add_option("--tolerance", flags->tolerance, "of the largest difference, as a share of the largest logit")
+      ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app.add_option("--parts", flags->parts, "stretches of positions that are shown apart; 1: none")
       ->capture_default_str();

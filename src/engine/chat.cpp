@@ -12,7 +12,7 @@ namespace {
 
 void check_fits(const Model& model, const Tokenizer& tokenizer, const ChatOptions& options) {
   const ModelInfo& info = model.info();
-  shared_ids(model, tokenizer, "chat");
+  shared_vocabulary(model, tokenizer, "chat");
   const int64_t longest = info.traits.longest;
   check(options.context >= 2, "chat: wanted a context of at least 2 tokens, got ", options.context);
   check(longest == 0 || options.context <= longest, "chat: a context of ", with_commas(options.context),

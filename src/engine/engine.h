@@ -63,7 +63,8 @@ class Engine {
   // Appends one token to each of several sessions in one pass: [B, V] logits, in their order. A session's logits do not
   // depend on the others: to the bit with packed weights (docs/inference.md), else but for the last bits (1e-6) where a
   // matrix product rounds rows differently together than alone. Error, with nothing changed, for a session twice or of
-  // another engine, or when there is no room for all.
+  // another engine, or when there is no room for all. Whatever an engine returns is an inference tensor: to be read, neither
+  // changed in place nor saved for a gradient.
   Tensor decode(const std::vector<Session*>& sessions, const std::vector<int64_t>& tokens);
 
   // Tokens that one of several sessions takes in a pass, and what is asked of the rows behind them.

@@ -18,7 +18,7 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 
 }  // namespace
 
-int64_t shared_ids(const Model& model, const Tokenizer& tokenizer, const char* who) {
+int64_t shared_vocabulary(const Model& model, const Tokenizer& tokenizer, const char* who) {
   const int64_t known = model.info().vocab, own = tokenizer.vocab_size_without_added();
   check(own <= known, who, ": the tokenizer has ", with_commas(own), " ids, the model knows ", with_commas(known));
   return std::min(tokenizer.vocab_size(), known);

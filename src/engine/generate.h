@@ -25,9 +25,9 @@ struct GenerateOptions {
   std::function<bool()> interrupted;  // generate_text(): asked after every token; true ends all samples; empty: never
 };
 
-// Ids that the tokenizer and the model share: both know [0, n). Error, in the name of `who`, when the model lacks some of the
-// tokenizer's vocabulary; tokens that were added behind it may be more than a model has rows, and never come then.
-int64_t shared_ids(const Model& model, const Tokenizer& tokenizer, const char* who);
+// The size n of the vocabulary that tokenizer and model share: both know ids [0, n). Error, in the name of `who`, when the model
+// lacks some of the tokenizer's own; tokens that were added behind it may be more than a model has rows, and never come then.
+int64_t shared_vocabulary(const Model& model, const Tokenizer& tokenizer, const char* who);
 
 struct GeneratedTokens {
   std::vector<std::vector<int64_t>> samples;  // ids, the prompt's not among them

@@ -52,7 +52,7 @@ std::vector<RollingWindow> rolling_windows(int64_t tokens, int64_t window) {
 Requests::Requests(Engine& engine, const Tokenizer& tokenizer, const SchedulerOptions& options,
                    std::vector<int64_t> ends)
     : tokenizer_(tokenizer), ends_(std::move(ends)), scheduler_(engine, options) {
-  ids_ = shared_ids(engine.model(), tokenizer, "requests");
+  ids_ = shared_vocabulary(engine.model(), tokenizer, "requests");
 }
 
 std::vector<int64_t> Requests::beginning() const {

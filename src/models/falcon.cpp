@@ -33,7 +33,7 @@ class FalconAlibi : public Encoding {
   }
 
   Bias bias(int64_t, const AttentionCall& call) const override {
-    const Tensor rounded = at::outer(call.key_positions.to(at::kFloat), slopes_).to(at::kBFloat16);
+    const Tensor rounded = at::outer(call.key_positions().to(at::kFloat), slopes_).to(at::kBFloat16);
     const Tensor g = at::full({call.q.size(0), slopes_.size(0)}, factor_, at::TensorOptions(dtype_));
     return SeparableBias{g, -rounded.to(at::kDouble)};
   }
@@ -92,8 +92,8 @@ class Falcon : public HubModel {
     // The first files of the 40B model say it by their model_type alone.
     const bool is_new = config.string("model_type") == "RefinedWeb";
     grouped_ = config.boolean_or("new_decoder_architecture", is_new);
-    one_key_ = !grouped_ && config.boolean_or("multi_query", true);
-    config.ignore("multi_query");
+    const bool multi_query = config.boolean_or("multi_query", true);
+    one_key_ = !grouped_ && multi_query;
     config.ignore("ff_factor");  // ffn_hidden_size says it
     only_flag(config, "apply_residual_connection_post_layernorm", false);
     kv_heads_ = size_or_either(config, "n_head_kv", "num_kv_heads", heads_);

@@ -77,6 +77,7 @@ class Gemma : public HubModel {
     const int64_t window = size_or(config, "sliding_window", config.has("sliding_window") ? 0 : 4096);
     const int64_t pattern = generation_ == 2 ? 2 : size_or(config, "sliding_window_pattern", 6);
     config.ignore("_sliding_window_pattern");  // layer_types says it
+    config.ignore("sliding_window_size");      // in files of Gemma 2 beside sliding_window, which alone is read
     const auto rule = [&](int64_t i) { return (i + 1) % pattern != 0; };
     slides_ = read_sliding_layers(config, info_.layers, rule);
     windows_ = read_windows(config, info_.layers, window, rule);

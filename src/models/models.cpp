@@ -29,11 +29,12 @@ std::string known_types() {
   return join(known, ", ");
 }
 
-// One change of a config: "a.b=value".
+// One change of a config: "a.b=value"; without a value, the key is taken out.
 void apply_override(Json& config, const std::string& change) {
   const size_t equals = change.find('=');
   check(equals != std::string::npos && equals > 0, "--hf-overrides: wanted key=value, found '", change, "'");
-  std::vector<std::string> path = split(change.substr(0, equals), '.');
+  const std::vector<std::string> path = split(change.substr(0, equals), '.');
+  const std::string text = change.substr(equals + 1);
   Json* object = &config;
   for (size_t i = 0; i + 1 < path.size(); ++i) {
     Json& inner = (*object)[path[i]];
@@ -41,9 +42,8 @@ void apply_override(Json& config, const std::string& change) {
     check(inner.is_object(), "--hf-overrides: ", change, ": config.json: ", path[i], " is no object");
     object = &inner;
   }
-  const std::string text = change.substr(equals + 1);
   if (text.empty()) {
-    object->erase(path.back());
+    check(object->erase(path.back()) > 0, "--hf-overrides: ", change, ": config.json has no such key");
     return;
   }
   try {
@@ -53,13 +53,17 @@ void apply_override(Json& config, const std::string& change) {
   }
 }
 
-// The keys of config.json that changes bear on, but for what says whose config it is.
-std::vector<std::string> overridden_keys(const std::vector<std::string>& changes) {
+// The keys of the model's config that changes bear on, but for model_type, which says whose config it is; `within`: that config is
+// the file's text_config.
+std::vector<std::string> overridden_keys(const std::vector<std::string>& changes, bool within) {
   std::vector<std::string> keys;
   for (const std::string& change : changes) {
     const std::vector<std::string> path = split(change.substr(0, change.find('=')), '.');
-    keys.push_back(path.front() == "text_config" ? path.back() : path.front());
-    if (keys.back() == "model_type") keys.pop_back();
+    if (path.front() == "model_type") continue;
+    const bool deeper = within && path.front() == "text_config" && path.size() > 1;
+    check(deeper || !within, "--hf-overrides: ", change,
+          ": what counts for this model_type is in text_config, text_config.", change, " changes it");
+    if (const std::string& key = path[deeper ? 1 : 0]; key != "model_type") keys.push_back(key);
   }
   return keys;
 }
@@ -74,24 +78,24 @@ std::string text_part(const Json& config) {
   return config.is_object() && config.contains("text_config") ? text_of(config["text_config"], "model_type") : "";
 }
 
-// Where that is the model_type that was asked for, its config and its tensors stand for all.
-void take_text_part(Json& config, TensorFiles& files) {
-  if (text_part(config).empty() || text_part(config) != text_of(config, "model_type")) return;
+// Where that is the model_type that was asked for, its config and its tensors stand for all, and this is true.
+bool take_text_part(Json& config, TensorFiles& files) {
+  if (text_part(config).empty() || text_part(config) != text_of(config, "model_type")) return false;
   config = Json(config["text_config"]);
   files.keep_part({"language_model.", "model.language_model."}, "lm_head.weight");
+  return true;
 }
 
 // The model that config.json describes, its parameters blank.
 std::unique_ptr<Model> make_model(const Json& config, const std::string& path, const TensorFiles& files,
-                                  const LoadOptions& options) {
+                                  const LoadOptions& options, const std::vector<std::string>& overridden) {
   JsonReader reader(config, path);
   const std::string type = reader.string("model_type");
   if (!type.starts_with(kModelTypePrefix)) {
     check(HubFamilies().has(type) || !HubFamilies().has(text_part(config)), path, ": model_type: \"", type,
           "\" is more than text; --hf-overrides model_type=", text_part(config), " takes its text part");
     if (!HubFamilies().has(type)) reader.refuse("model_type", "one of " + known_types());
-    HubSource source{reader,        config,          path,          overridden_keys(options.overrides), files,
-                     options.dtype, options.compute, options.method};
+    HubSource source{reader, config, path, overridden, files, options.dtype, options.compute, options.method};
     return HubFamilies().find(type).make(source);
   }
   const std::string family = type.substr(std::string(kModelTypePrefix).size());
@@ -162,8 +166,8 @@ std::unique_ptr<Model> load_model(const std::string& name, const LoadOptions& op
   if (config.is_object())
     for (const std::string& change : options.overrides) apply_override(config, change);
   TensorFiles files = TensorFiles::open(folder);
-  take_text_part(config, files);
-  auto model = make_model(config, path, files, options);
+  const std::vector<std::string> overridden = overridden_keys(options.overrides, take_text_part(config, files));
+  auto model = make_model(config, path, files, options, overridden);
   options.weights ? read_weights(*model, files, options.packed) : check_weights(*model, files);
   return model;
 }

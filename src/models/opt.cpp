@@ -53,9 +53,8 @@ class Opt : public HubModel {
     }
     for (int64_t i = 0; i < info_.layers; ++i) layers_.push_back(make_layer(i));
     final_norm_.kind = NormKind::none;
-    if (norm_before_ && !config.boolean_or("_remove_final_layer_norm", false))
-      final_norm_ = norm(kRoot + "final_layer_norm");
-    config.ignore("_remove_final_layer_norm");
+    const bool no_norm = config.boolean_or("_remove_final_layer_norm", false);
+    if (norm_before_ && !no_norm) final_norm_ = norm(kRoot + "final_layer_norm");
     // The last layer takes norm and projection along: the head is then that of every model.
     Norm none;
     none.kind = NormKind::none;

@@ -35,7 +35,7 @@ void turn_keys(const Encoding& encoding, int64_t layer, const Plan& plan, Attent
   const int64_t width = rows.k.size(1) * rows.k.size(2);
   Tensor keys = spans.pages ? rows.k.reshape({-1, width}) : rows.k.clone().view({-1, width});
   keys = rotate_heads_(keys, rows.k.size(1), rows.k.size(2),
-                       encoding.key_rotation(layer, call.key_positions, rows.spans, plan));
+                       encoding.key_rotation(layer, call.key_positions(), rows.spans, plan));
   call.k = keys.view(rows.k.sizes()), call.v = rows.v;
   spans = rows.spans;
 }
@@ -56,13 +56,12 @@ Tensor attention_block(const Tensor& x, const AttentionWeights& w, const Encodin
   if (w.clip > 0) qkv = at::clamp(qkv, -w.clip, w.clip);
   const bool late = pass.cache && encoding.moves_with_length();  // keys are kept as they are
   split_heads(qkv, w, encoding.rotation(layer, pass.plan), !late, call);
-  call.key_positions = pass.plan.seq.positions;
+  call.key_positions = [&] { return pass.cache ? pass.cache->key_positions(pass.plan.seq) : pass.plan.seq.positions; };
   AttentionSpans spans;
   if (pass.cache) {
     spans = pass.cache->append(call.k, call.v, pass.plan.seq);
     call.k = pass.cache->k;
     call.v = pass.cache->v;
-    call.key_positions = pass.cache->key_positions(pass.plan.seq);
     call.channel = pass.cache->key_channel(pass.plan.seq);
     if (late) turn_keys(encoding, layer, pass.plan, spans, call);
   } else {

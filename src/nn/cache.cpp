@@ -55,19 +55,51 @@ void quantize(const Tensor& from, const Tensor& numbers, const Tensor& scales) {
   });
 }
 
+// Rows of [T, G, D] into their places in a pool [pages, G, kPageRows, D], of any strides, on the CPU; Bits: as many as a number has.
+// A step of decoding many texts is as many runs of one row, too short for a tensor operation each.
+template <class Bits>
+void store_numbers(const Tensor& from, const std::vector<Run>& runs, const Tensor& pool) {
+  const int64_t heads = from.size(1), dim = from.size(2), row = from.stride(0), number = from.stride(2);
+  const int64_t pool_row = pool.stride(2), pool_number = pool.stride(3);
+  const auto* numbers = static_cast<const Bits*>(from.const_data_ptr());
+  auto* places = static_cast<Bits*>(pool.mutable_data_ptr());
+  at::parallel_for(0, static_cast<int64_t>(runs.size()) * heads, 16384 / dim + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) {
+      const Run& run = runs[static_cast<size_t>(n / heads)];
+      const Bits* x = numbers + run.token * row + n % heads * from.stride(1);
+      Bits* to = places + run.page * pool.stride(0) + n % heads * pool.stride(1) + run.place * pool_row;
+      for (int64_t r = 0; r < run.count; ++r, x += row, to += pool_row) {
+        for (int64_t i = 0; i < dim; ++i) to[i * pool_number] = x[i * number];
+      }
+    }
+  });
+}
+
+void store(const Tensor& from, const std::vector<Run>& runs, const Tensor& pool) {
+  if (!pool.is_cpu()) {
+    for (const Run& run : runs)
+      pool.select(0, run.page)
+          .narrow(1, run.place, run.count)
+          .copy_(from.narrow(0, run.token, run.count).transpose(0, 1));
+    return;
+  }
+  const Tensor rows = from.to(pool.scalar_type());
+  switch (pool.element_size()) {
+    case 1: return store_numbers<uint8_t>(rows, runs, pool);
+    case 2: return store_numbers<uint16_t>(rows, runs, pool);
+    case 4: return store_numbers<uint32_t>(rows, runs, pool);
+    case 8: return store_numbers<uint64_t>(rows, runs, pool);
+    default: fail("cache: wanted numbers of 1, 2, 4 or 8 bytes, got ", pool.element_size());
+  }
+}
+
 // This call's keys or values [T, G, D] into their places in a pool [pages, G, kPageRows, D].
 void keep(const Tensor& from, const std::vector<Run>& runs, const Tensor& pool, const Tensor& scales) {
-  const auto store = [&](const Tensor& to, const Tensor& values) {  // [pages, G, kPageRows, ...], [T, G, ...]
-    for (const Run& run : runs)
-      to.select(0, run.page)
-          .narrow(1, run.place, run.count)
-          .copy_(values.narrow(0, run.token, run.count).transpose(0, 1));
-  };
-  if (!scales.defined()) return store(pool, from);
+  if (!scales.defined()) return store(from, runs, pool);
   const Tensor numbers = at::empty(from.sizes(), pool.options());
   const Tensor own = at::empty({from.size(0), from.size(1)}, scales.options());
   quantize(from, numbers, own);
-  store(pool, numbers), store(scales, own);
+  store(numbers, runs, pool), store(own.unsqueeze(2), runs, scales.unsqueeze(3));
 }
 
 }  // namespace

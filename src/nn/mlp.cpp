@@ -33,8 +33,8 @@ std::vector<Visits> visits_of(const Tensor& chosen, int64_t experts) {
   return visits;
 }
 
-// f(x) in blocks of rows where the weights are packed, and a row's result depends on it alone: what lies between, the largest of all
-// activations, stays small beside the weights of a small model.
+// f(x) in blocks of rows where the weights are packed: a row's result depends on it alone then, and few rows are as fast as many (other
+// than with plain matrices, see linear.cpp). What lies between, the largest of all activations, stays small beside a small model's weights.
 template <class Function>
 Tensor by_blocks(const Tensor& x, const Tensor& weight, const Function& f) {
   constexpr int64_t kBlock = 128;

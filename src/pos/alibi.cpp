@@ -38,7 +38,7 @@ class Alibi : public Encoding {
 
   Bias bias(int64_t, const AttentionCall& call) const override {
     int64_t heads = slopes_.size(0);
-    Tensor s = (-call.key_positions).unsqueeze(1).expand({call.key_positions.size(0), heads});
+    Tensor s = call.key_positions().neg().unsqueeze(1).expand({-1, heads});
     return SeparableBias{slopes_.unsqueeze(0).expand({call.q.size(0), heads}), s};
   }
 

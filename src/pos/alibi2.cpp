@@ -22,7 +22,7 @@ class Alibi2 : public Encoding {
 
   Bias bias(int64_t layer, const AttentionCall& call) const override {
     const Layer& own = layers_[static_cast<size_t>(layer)];
-    Tensor s = (-call.key_positions).unsqueeze(1).expand({call.key_positions.size(0), heads_});
+    Tensor s = call.key_positions().neg().unsqueeze(1).expand({-1, heads_});
     return SeparableBias{at::softplus(at::linear(call.x, own.weight, own.bias)), s};
   }
 

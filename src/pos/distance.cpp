@@ -25,7 +25,7 @@ Bias distance_bias(const AttentionCall& call, std::vector<Tensor> inputs, const 
   }
   RowBlockBias bias;
   bias.inputs = std::move(inputs);
-  bias.rows = [plan = *call.plan, spans = *call.spans, key_positions = call.key_positions, function](
+  bias.rows = [plan = *call.plan, spans = *call.spans, key_positions = call.key_positions(), function](
                   const std::vector<Tensor>& now, int64_t b, int64_t i0, int64_t i1, int64_t keys) {
     Tensor distance = distance_block(plan, spans, key_positions, b, i0, i1, keys);
     return function(now, distance.flatten()).unflatten(1, distance.sizes());

@@ -36,11 +36,12 @@ struct Plan {
 // spans count those rows. When they have pages, k and v are pools (only attention() and its kin look into them; an attend()
 // that reads keys itself asks without_pages(k, v, *spans)); everything else has its S rows as always.
 struct AttentionCall {
-  Tensor x;              // [T, C] the normalised input of the layer's attention, when reads_input()
-  Tensor q;              // [T, H, D] rotated
-  Tensor k;              // [S, G, D] rotated, all keys so far
-  Tensor v;              // [S, G, D]
-  Tensor key_positions;  // [S] double: what plan.seq.positions held when each key came
+  Tensor x;  // [T, C] the normalised input of the layer's attention, when reads_input()
+  Tensor q;  // [T, H, D] rotated
+  Tensor k;  // [S, G, D] rotated, all keys so far
+  Tensor v;  // [S, G, D]
+  // [S] double: what plan.seq.positions held when each key came. Gathered from the cache's pages when asked for, as few do.
+  std::function<Tensor()> key_positions;
   Tensor channel;  // [S, H] double or undefined: one number per key and head that the encoding keeps beside a cache
                    // (Cable's running sums). It fills the rows of this call's tokens, the last of each span, in place
   const Plan* plan = nullptr;

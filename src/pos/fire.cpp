@@ -49,8 +49,9 @@ class Fire : public Encoding {
   static RowBlockBias rows(const std::vector<Tensor>& inputs, const AttentionCall& call) {
     RowBlockBias bias;
     bias.inputs = inputs;
-    bias.rows = [plan = *call.plan, spans = *call.spans, keys_at = call.key_positions](
-                    const std::vector<Tensor>& now, int64_t b, int64_t i0, int64_t i1, int64_t keys) {
+    const Tensor keys_at = call.plan->consecutive ? Tensor() : call.key_positions();
+    bias.rows = [plan = *call.plan, spans = *call.spans, keys_at](const std::vector<Tensor>& now, int64_t b, int64_t i0,
+                                                                  int64_t i1, int64_t keys) {
       const int64_t row = spans.query_offsets[b], count = spans.query_offsets[b + 1] - row;
       const int64_t first = spans.key_end[b] - spans.key_begin[b] - count + i0;  // index of query i0
       if (plan.consecutive) return fire_bias(network_of(now), first, i1 - i0, keys);

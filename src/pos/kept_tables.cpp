@@ -1,6 +1,7 @@
 #include "pos/kept_tables.h"
 
 #include <ATen/ops/tensor.h>
+#include <c10/core/InferenceMode.h>
 
 #include <algorithm>
 #include <bit>
@@ -8,6 +9,7 @@
 namespace longhaul {
 
 Rotation KeptTables::computed(const std::vector<double>& frequencies, double factor, int64_t count) const {
+  const c10::InferenceMode off(false);  // a pass with gradients may be the next to take them
   std::vector<double> positions;
   for (int64_t j = 0; j < count; ++j)
     positions.push_back(position_ ? position_(static_cast<double>(j)) : static_cast<double>(j));

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/strings.h"
 
 namespace longhaul {
 
@@ -10,15 +11,30 @@ namespace {
 
 constexpr const char *kParameters = "rope_parameters", *kScaling = "rope_scaling";
 
-// The settings in the new spelling, else in the old one, else none. What a config says twice, the new spelling decides.
-std::optional<JsonReader> settings_of(JsonReader& config, const RopeFamily& family) {
-  if (config.is_set(kParameters)) {
-    JsonReader settings = config.object(kParameters);
-    if (!family.part.empty() && settings.has(family.part)) return settings.object(family.part);
-    if (family.scaled) return settings;
+// What the old spelling says must be what the new one says too.
+void check_old_settings(JsonReader& config, JsonReader& settings) {
+  for (const auto& [key, value] : config.value(kScaling).items()) {
+    const char* name = key == "type" ? "rope_type" : key.c_str();
+    if (!settings.has(name) || settings.value(name) != value)
+      config.refuse(kScaling, str("what ", settings.path(name), " says too"));
   }
-  if (family.scaled && config.is_set(kScaling)) return config.object(kScaling);
-  return {};
+}
+
+// The settings in the new spelling, else in the old one, else none. Error where a config says two different things in them.
+std::optional<JsonReader> settings_of(JsonReader& config, const RopeFamily& family) {
+  std::optional<JsonReader> settings;
+  if (config.is_set(kParameters)) {
+    JsonReader all = config.object(kParameters);
+    if (!family.part.empty() && all.has(family.part))
+      settings = all.object(family.part);
+    else if (family.scaled)
+      settings = all;
+  }
+  if (!family.scaled || !config.is_set(kScaling)) return settings;
+  if (!settings) return config.object(kScaling);
+  config.object(kScaling);
+  check_old_settings(config, *settings);
+  return settings;
 }
 
 // A number > 0 under one of two roofs.
@@ -26,8 +42,10 @@ double number_of(JsonReader& config, std::optional<JsonReader>& settings, const 
                  const std::string& old_name, double fallback, std::vector<EncodingFact>& facts) {
   double value = fallback;
   std::string source = "default";
-  const bool inside = settings && settings->is_set(name);
-  JsonReader* holder = inside ? &*settings : config.is_set(old_name) ? &config : nullptr;
+  const bool inside = settings && settings->is_set(name), beside = config.is_set(old_name);
+  if (inside && beside && settings->value(name) != config.value(old_name))
+    config.refuse(old_name, str("what ", settings->path(name), " says too, ", settings->value(name).dump()));
+  JsonReader* holder = inside ? &*settings : beside ? &config : nullptr;
   if (holder) {
     const std::string& key = inside ? name : old_name;
     value = holder->number(key);

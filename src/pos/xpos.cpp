@@ -4,10 +4,10 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/clamp.h>
-#include <ATen/ops/empty_like.h>
 #include <ATen/ops/exp.h>
 #include <ATen/ops/log.h>
 #include <ATen/ops/outer.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 
@@ -72,7 +72,8 @@ class Xpos : public Encoding {
     AttentionSpans block = spans;
     block.query_offsets = {0};
     std::vector<Tensor> queries, query_shifts, row_scales;
-    Tensor key_shift = at::empty_like(call.key_positions).zero_();
+    const Tensor key_positions = call.key_positions();
+    Tensor key_shift = at::zeros_like(key_positions);
     for (size_t b = 0; b < spans.key_begin.size(); ++b) {
       int64_t begin = std::min(spans.query_offsets[b] + r0, spans.query_offsets[b + 1]);
       int64_t end = std::min(begin + kBlock, spans.query_offsets[b + 1]);
@@ -84,7 +85,7 @@ class Xpos : public Encoding {
       query_shifts.push_back(at - centre);
       if (call.options.row_scale.defined()) row_scales.push_back(call.options.row_scale.slice(0, begin, end));
       key_shift.slice(0, spans.key_begin[b], block.key_end[b])
-          .copy_(call.key_positions.slice(0, spans.key_begin[b], block.key_end[b]) - centre);
+          .copy_(key_positions.slice(0, spans.key_begin[b], block.key_end[b]) - centre);
     }
     AttentionOptions options = call.options;
     if (!row_scales.empty()) options.row_scale = at::cat(row_scales);

@@ -100,7 +100,7 @@ void compare_layer0(const Case& c, const std::string& what) {
   call.plan = &plan;
   AttentionSpans spans = AttentionSpans::self(plan.seq.offsets);
   call.spans = &spans;
-  call.key_positions = plan.seq.positions;
+  call.key_positions = [&] { return plan.seq.positions; };
   call.options.scale = encoding.qk_scale(size);
   call.options.skip_eps = 0;
   Tensor qkv = linear(call.x, {at("attn.c_attn.weight"), at("attn.c_attn.bias")});

@@ -56,7 +56,8 @@ const Published kPublished[] = {
       "init_std": 0.02, "layerdrop": 0.0, "prefix": "</s>", "learned_embeddings": true, "scale_embeddings": false})"},
     {"gemma", "Gemma 1", R"({"hidden_act": "gelu", "hidden_activation": null, "attention_bias": false})"},
     {"gemma2", "Gemma 2", R"({"cache_implementation": "hybrid", "hidden_act": "gelu_pytorch_tanh",
-      "attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0, "query_pre_attn_scalar": 4})"},
+      "attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0, "query_pre_attn_scalar": 4,
+      "sliding_window": 4096, "sliding_window_size": 4096})"},
     {"gemma3_text", "Gemma 3 of transformers 5", R"({"_sliding_window_pattern": 6, "use_bidirectional_attention": false,
       "layer_types": ["sliding_attention", "full_attention"], "rope_parameters": {
       "full_attention": {"factor": 8.0, "rope_theta": 1000000.0, "rope_type": "linear"},
@@ -98,14 +99,18 @@ TEST_F(PublishedConfig, WhatIsNotKnownIsLeftOutButNoMisspelling) {
 }
 
 TEST_F(PublishedConfig, AnOverrideThatNobodyReadsIsAnError) {
-  for (const char* change : {"use_dynamic_ntk=true", "colour_of_the_logo=null", "torch_dtype=float64", "colour.of=1"}) {
+  for (const char* change : {"use_dynamic_ntk=true", "colour_of_the_logo=null", "torch_dtype=float64", "colour.of=1",
+                             "text_config.rope_theta=1e6"}) {
     const std::string key = std::string(change).substr(0, std::string(change).find_first_of(".="));
     EXPECT_TRUE(
         contains(message("llama", Json::object(), {"rms_norm_eps=1e-6", change}), str("nothing reads '", key, "'")))
         << change;
   }
   EXPECT_TRUE(contains(message("mistral", Json::object(), {"slidin_window=null"}), "did you mean 'sliding_window'?"));
-  EXPECT_EQ(message("mistral", Json::object(),
+  EXPECT_TRUE(contains(message("gemma", Json::object(), {"hidden_act=relu"}), "nothing reads 'hidden_act'"));
+  EXPECT_TRUE(contains(message("mistral", Json::object(), {"slidin_window="}),
+                       "--hf-overrides: slidin_window=: config.json has no such key"));
+  EXPECT_EQ(message("mistral", {{"torch_dtype", "float32"}},
                     {"sliding_window=null", "rope_scaling.type=linear", "rope_scaling.factor=2", "torch_dtype="}),
             "no error");
 }
@@ -116,6 +121,12 @@ TEST_F(PublishedConfig, TwoNamesOfOneSettingMustAgree) {
                        "num_attention_heads: wanted what n_head says too, 4, found 8"));
   EXPECT_TRUE(contains(message("gpt_neox", Json::object(), {"rotary_emb_base=10000", "rope_theta=1000000"}),
                        "rope_theta: wanted what rotary_emb_base says too, 10000, found 1000000"));
+  const Json both = {{"rope_theta", 1e6}, {"rope_parameters", {{"rope_theta", 1e6}, {"rope_type", "default"}}}};
+  EXPECT_EQ(message("llama", both), "no error");
+  EXPECT_TRUE(contains(message("llama", both, {"rope_theta=5e6"}),
+                       "rope_theta: wanted what rope_parameters.rope_theta says too, 1000000.0, found 5000000"));
+  EXPECT_TRUE(contains(message("llama", both, {"rope_scaling.type=linear", "rope_scaling.factor=4"}),
+                       "rope_scaling: wanted what rope_parameters."));
 }
 
 TEST_F(PublishedConfig, WhatTheClassDoesNotComputeIsRefused) {
@@ -183,6 +194,11 @@ TEST_F(PublishedConfig, TheTextPartOfAModelOfTextAndImages) {
     const auto model = load_model(folder_.path(), options);
     EXPECT_EQ(model->info().family, "gemma3");
     EXPECT_EQ(model->parameters().count(), alone->parameters().count());
+    options.overrides.push_back("text_config.sliding_window=512");
+    EXPECT_EQ(error_of([&] { load_model(folder_.path(), options); }), "no error");
+    options.overrides.push_back("sliding_window=512");
+    EXPECT_TRUE(contains(error_of([&] { load_model(folder_.path(), options); }),
+                         "--hf-overrides: sliding_window=512: what counts for this model_type is in text_config"));
   }
 }
 

@@ -111,7 +111,7 @@ std::vector<double> slopes(const std::string& spec, int64_t heads) {
   AttentionCall call;
   call.q = at::zeros({2, heads, 4}, at::kDouble);
   call.plan = &plan;
-  call.key_positions = plan.seq.positions;
+  call.key_positions = [&] { return plan.seq.positions; };
   Tensor g = std::get<SeparableBias>(made.encoding->bias(0, call)).g[0].contiguous();
   return {g.const_data_ptr<double>(), g.const_data_ptr<double>() + heads};
 }

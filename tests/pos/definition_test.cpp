@@ -45,7 +45,7 @@ struct Made {
     call.x = randn({tokens, kWidth}, at::kDouble, 1);
     call.q = randn({tokens, kHeads, kDim}, at::kDouble, 2);
     call.k = randn({tokens, kHeads, kDim}, at::kDouble, 3);
-    call.key_positions = plan.seq.positions;
+    call.key_positions = [this] { return plan.seq.positions; };
     call.plan = &plan, call.spans = &spans;
     call.options.scale = encoding->qk_scale(kDim);
   }

@@ -136,7 +136,7 @@ TEST(RopePolicy, LinearAndFixedNtk) {
 
 TEST(RopePolicy, BothSpellingsAndWhereValuesCameFrom) {
   const Rope five = rope_of(R"({"rope_parameters": {"rope_type": "default", "rope_theta": 5e5,
-                               "partial_rotary_factor": 0.4}, "rope_theta": 7})",
+                               "partial_rotary_factor": 0.4}, "rope_theta": 500000})",
                             80, 2048);
   EXPECT_EQ(five.base.theta, 5e5);
   EXPECT_EQ(five.base.dim, 32);
@@ -168,6 +168,11 @@ TEST(RopePolicy, MistakesSayWhereWhatAndWhatWasFound) {
                        "rope_scaling.short_factor: wanted a list of 32 numbers > 0"));
   EXPECT_TRUE(
       contains(refusal(R"({"partial_rotary_factor": 0.01})"), "partial_rotary_factor: wanted a share of the head"));
+  EXPECT_EQ(refusal(R"({"rope_parameters": {"rope_theta": 5e5}, "rope_theta": 7})"),
+            "config.json: rope_theta: wanted what rope_parameters.rope_theta says too, 500000.0, found 7");
+  EXPECT_TRUE(contains(refusal(R"({"rope_parameters": {"rope_type": "linear", "factor": 2},
+                                   "rope_scaling": {"type": "linear", "factor": 4}})"),
+                       "config.json: rope_scaling: wanted what rope_parameters.factor says too"));
   EXPECT_EQ(refusal(R"({"rope_theta": 0})"), "config.json: rope_theta: wanted a number > 0, found 0");
   EXPECT_EQ(refusal(R"({"rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 4,
                         "high_freq_factor": 1}})"),

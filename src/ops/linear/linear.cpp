@@ -59,12 +59,15 @@ int64_t block_rows(const Plan& plan, const Tensor& x) {
 Tensor affine_rows(const Tensor& x, const Tensor& weight, const Tensor& bias, const Norm& norm, const Plan& plan) {
   const at::ScalarType type = product_type(x, plan.compute), sums = type == at::kDouble ? at::kDouble : at::kFloat;
   const Tensor factor = operand(weight, type), y = at::empty({x.size(0), weight.size(0)}, x.options().dtype(sums));
-  for (int64_t begin = 0, block = block_rows(plan, x); begin < x.size(0); begin += block) {
-    const int64_t count = std::min(block, x.size(0) - begin);
-    Tensor input = x.narrow(0, begin, count);
+  const int64_t rows = x.size(0), block = block_rows(plan, x);
+  for (int64_t begin = 0; begin < rows; begin += block) {
+    const auto part = [&](const Tensor& of) {  // a step of decoding is short enough for a view's time to show
+      return rows <= block ? of : of.narrow(0, begin, std::min(block, rows - begin));
+    };
+    Tensor input = part(x);
     if (plan.prologue == Prologue::norm) input = normalize_forward(input, norm);
     if (plan.prologue == Prologue::activation) input = activate_forward(input, plan.activation);
-    affine_into(y.narrow(0, begin, count), operand(input, type), factor, bias);
+    affine_into(part(y), operand(input, type), factor, bias);
   }
   return y.to(x.scalar_type());
 }
