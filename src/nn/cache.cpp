@@ -69,7 +69,11 @@ void store_numbers(const Tensor& from, const std::vector<Run>& runs, const Tenso
       const Bits* x = numbers + run.token * row + n % heads * from.stride(1);
       Bits* to = places + run.page * pool.stride(0) + n % heads * pool.stride(1) + run.place * pool_row;
       for (int64_t r = 0; r < run.count; ++r, x += row, to += pool_row) {
-        for (int64_t i = 0; i < dim; ++i) to[i * pool_number] = x[i * number];
+        if (number == 1 && pool_number == 1) {
+          std::copy_n(x, dim, to);
+        } else {
+          for (int64_t i = 0; i < dim; ++i) to[i * pool_number] = x[i * number];
+        }
       }
     }
   });

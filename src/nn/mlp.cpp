@@ -33,15 +33,17 @@ std::vector<Visits> visits_of(const Tensor& chosen, int64_t experts) {
   return visits;
 }
 
-// f(x) in blocks of rows where the weights are packed: a row's result depends on it alone then, and few rows are as fast as many (other
-// than with plain matrices, see linear.cpp). What lies between, the largest of all activations, stays small beside a small model's weights.
+// f(x) in blocks of rows where the weights are packed: a row's result depends on it alone then. What lies between, the largest of all
+// activations, stays small beside a small model's weights. A block reads all of them: it has 128 rows for each byte of a number, which
+// hide that behind their multiplications whatever the type.
 template <class Function>
 Tensor by_blocks(const Tensor& x, const Tensor& weight, const Function& f) {
-  constexpr int64_t kBlock = 128;
-  if (x.size(0) <= kBlock || !packed_matrix(weight)) return f(x);
+  const PackedMatrix* packed = packed_matrix(weight);
+  const int64_t block = packed ? 128 * element_bytes(packed->type) : 0;
+  if (x.size(0) <= block || block == 0) return f(x);
   const Tensor y = at::empty_like(x);
-  for (int64_t begin = 0; begin < x.size(0); begin += kBlock) {
-    const int64_t count = std::min(kBlock, x.size(0) - begin);
+  for (int64_t begin = 0; begin < x.size(0); begin += block) {
+    const int64_t count = std::min(block, x.size(0) - begin);
     y.narrow(0, begin, count).copy_(f(x.narrow(0, begin, count)));
   }
   return y;
