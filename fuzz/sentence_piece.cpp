@@ -7,6 +7,6 @@ using namespace longhaul;
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   return fuzz_text(data, size, [](std::string_view bytes) {
     use_tokenizer(
-        *make_sentence_piece(parse_sentence_piece_model(bytes, "tokenizer.model"), {}, "", "tokenizer.model", ""));
+        *make_sentence_piece(parse_sentence_piece_model(bytes, "tokenizer.model"), {}, {}, "", "tokenizer.model", ""));
   });
 }

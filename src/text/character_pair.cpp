@@ -46,9 +46,11 @@ std::vector<uint32_t> character_table(const CharacterPairVocabulary& vocabulary,
 
 CharacterPairEncoder::CharacterPairEncoder(const CharacterPairVocabulary& vocabulary)
     : byte_tokens_(vocabulary.byte_tokens),
+      prefix_(vocabulary.continuing_prefix),
+      suffix_(vocabulary.end_suffix),
       unknown_(vocabulary.unknown),
       fuse_unknown_(vocabulary.fuse_unknown),
-      affixes_(!vocabulary.continuing_prefix.empty() || !vocabulary.end_suffix.empty()),
+      affixes_(!prefix_.empty() || !suffix_.empty()),
       merges_(vocabulary.merges),
       words_(vocabulary.tokens.size()),
       pieces_(vocabulary.ignore_merges ? vocabulary.tokens.size() : 0) {
@@ -99,6 +101,14 @@ void CharacterPairEncoder::merge(std::string_view word, std::vector<int64_t>& id
   merge_symbols(merges_, symbols, ids);
 }
 
+// The bytes of the affixes too, as Hugging Face's `tokenizers` has it: what has no token is the spelling, not the character.
+bool CharacterPairEncoder::append_bytes(std::string_view character, bool first, bool last,
+                                        std::vector<uint32_t>& symbols) const {
+  if (!affixes_) return append_byte_tokens(byte_tokens_, character, symbols);
+  const std::string spelling = (first ? "" : prefix_) + std::string(character) + (last ? suffix_ : "");
+  return append_byte_tokens(byte_tokens_, spelling, symbols);
+}
+
 // A run of unknown characters is written down when a known one ends it: behind characters in it that became bytes, as
 // Hugging Face's `tokenizers` does.
 void CharacterPairEncoder::append_symbols(std::string_view word, std::vector<uint32_t>& symbols) const {
@@ -114,7 +124,7 @@ void CharacterPairEncoder::append_symbols(std::string_view word, std::vector<uin
     if (symbol != kNone) {
       write_unknown();
       symbols.push_back(symbol);
-    } else if (!append_byte_tokens(byte_tokens_, {from, static_cast<size_t>(at - from)}, symbols) &&
+    } else if (!append_bytes({from, static_cast<size_t>(at - from)}, from == start, at == end, symbols) &&
                unknown_ != kNone) {
       if (!fuse_unknown_) write_unknown();
       waiting = true;

@@ -38,6 +38,7 @@ class CharacterPairEncoder {
   void encode_word(std::string_view word, size_t readable, std::vector<int64_t>& ids) const;
   void merge(std::string_view word, std::vector<int64_t>& ids) const;
   void append_symbols(std::string_view word, std::vector<uint32_t>& symbols) const;
+  bool append_bytes(std::string_view character, bool first, bool last, std::vector<uint32_t>& symbols) const;
   uint32_t symbol_of(uint32_t code, bool first, bool last) const {
     const std::vector<uint32_t>& table = characters_[affixes_ ? 2 * first + last : 0];
     return code < table.size() ? table[code] : CharacterPairVocabulary::kNone;
@@ -45,6 +46,7 @@ class CharacterPairEncoder {
 
   std::array<std::vector<uint32_t>, 4> characters_;  // token of a code point; [2 * first + last] with affixes, else [0]
   ByteTokens byte_tokens_;
+  std::string prefix_, suffix_;  // the vocabulary's affixes
   uint32_t unknown_;
   bool fuse_unknown_, affixes_;
   bool by_words_;  // no merge reaches across the start of a word: each is encoded alone

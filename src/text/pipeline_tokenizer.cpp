@@ -98,9 +98,12 @@ void PipelineTokenizer::encode_plain(std::string_view text, bool first, Pattern:
 const Token& PipelineTokenizer::token_of(int64_t id, int64_t position) const {
   check(id >= 0 && id < vocab_size(), "tokenizer: ids must be in [0, ", vocab_size(), "), got ", id, " at position ",
         position);
-  const Token& token = file_.tokens[static_cast<size_t>(id)];
-  check(token.kind != Token::kNone, "tokenizer: no token has the id ", id, ", found at position ", position);
-  return token;
+  return file_.tokens[static_cast<size_t>(id)];
+}
+
+// An id within the vocabulary that no token has stands for nothing, as in the reference: a model may well choose one.
+static bool is_shown(const Token& token, bool with_special) {
+  return token.kind == Token::kPlain || (with_special && token.kind == Token::kSpecial);
 }
 
 // Where a token's bytes depend on no other token.
@@ -109,7 +112,7 @@ class PipelineTokenizer::Bytes : public Decoding {
   Bytes(const PipelineTokenizer& tokenizer, bool with_special) : tokenizer_(tokenizer), with_special_(with_special) {}
   void push(int64_t id, std::string& bytes) override {
     const Token& token = tokenizer_.token_of(id, position_++);
-    if (token.kind == Token::kPlain || with_special_) bytes += token.text;
+    if (is_shown(token, with_special_)) bytes += token.text;
   }
 
  private:
@@ -124,7 +127,7 @@ class PipelineTokenizer::Steps : public Decoding {
       : tokenizer_(tokenizer), run_(tokenizer.file_.decoder), with_special_(with_special) {}
   void push(int64_t id, std::string& bytes) override {
     const Token& token = tokenizer_.token_of(id, position_++);
-    if (token.kind == Token::kPlain || with_special_) run_.push(token.text, bytes);
+    if (is_shown(token, with_special_)) run_.push(token.text, bytes);
   }
   void finish(std::string& bytes) override { run_.finish(bytes); }
 

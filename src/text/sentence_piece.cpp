@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "text/added_tokens.h"
 #include "text/sentence_piece_normalizer.h"
+#include "text/tokenizer_model.h"
 #include "text/utf8.h"
 #include "text/word_start.h"
 
@@ -127,6 +128,15 @@ class BytePairBuilder {
 
 // ---- decoding -------------------------------------------------------------------------------------------------------
 
+// Pieces behind the model's: tokens that its folder added, by id. A control piece is special, a user-defined one is not; ids
+// between them that no token has are unused ones, without a text.
+void add_pieces(const std::vector<AddedToken>& added, SentencePieceModel& model) {
+  for (const AddedToken& token : added) {
+    if (model.pieces.size() <= token.id) model.pieces.resize(token.id + 1, {"", 0, Piece::kUnused});
+    model.pieces[token.id] = {token.content, 0, token.special ? Piece::kControl : Piece::kUserDefined};
+  }
+}
+
 class SentencePieceDecoding : public Decoding {
  public:
   SentencePieceDecoding(const SentencePieceModel& model, bool with_special)
@@ -192,48 +202,44 @@ class SentencePieceDecoding : public Decoding {
 
 class SentencePieceTokenizer : public Tokenizer {
  public:
-  SentencePieceTokenizer(SentencePieceModel model, const TokenizerConfig& config, const std::string& hash,
-                         const std::string& where, const std::string& spec)
-      : model_(std::move(model)), normalizer_(model_, where), encoder_(make_encoder(where)), spec_(spec) {
-    std::vector<AddedToken> control;
-    for (size_t id = 0; id < model_.pieces.size(); ++id) {
+  SentencePieceTokenizer(SentencePieceModel model, const TokenizerConfig& config, std::vector<AddedToken> added,
+                         const std::string& hash, const std::string& where, const std::string& spec)
+      : model_(std::move(model)),
+        own_size_(static_cast<int64_t>(model_.pieces.size())),
+        normalizer_(model_, where),
+        encoder_(make_encoder(where)),
+        spec_(spec) {
+    add_pieces(added, model_);
+    std::string names;
+    for (const AddedToken& token : added)
+      names += str(' ', token.id, ' ', token.special, ' ', in_quotes(token.content));
+    std::vector<AddedToken> found = std::move(added);
+    for (size_t id = 0; id < static_cast<size_t>(own_size_); ++id) {
       const Piece& piece = model_.pieces[id];
       if (piece.type != Piece::kControl) continue;
-      control.push_back({piece.text, static_cast<uint32_t>(id)});
-      control.back().special = true;
+      found.push_back({piece.text, static_cast<uint32_t>(id)});
+      found.back().special = true;
     }
-    control_ = AddedTokenFinder(std::move(control));
+    added_ = AddedTokenFinder(std::move(found));
     const int64_t bos = model_.control_id(model_.bos_piece), eos = model_.control_id(model_.eos_piece),
                   named = model_.control_id(config.end_of_text);
     if (config.add_bos_token.value_or(true) && bos >= 0) before_ = {bos};
     if (config.add_eos_token.value_or(false) && eos >= 0) after_ = {eos};
     end_of_text_ = named >= 0 ? named : eos;
-    hash_ = hash_hex(str(hash, ' ', before_.size(), ' ', after_.size(), ' ', end_of_text_));
+    hash_ = hash_hex(str(hash, ' ', before_.size(), ' ', after_.size(), ' ', end_of_text_, names));
   }
 
   int64_t vocab_size() const override { return static_cast<int64_t>(model_.pieces.size()); }
+  int64_t vocab_size_without_added() const override { return own_size_; }
   int64_t end_of_text() const override { return end_of_text_; }
   std::vector<int64_t> before_text() const override { return before_; }
   std::vector<int64_t> after_text() const override { return after_; }
   std::string hash() const override { return hash_; }
   std::string spec() const override { return spec_; }
 
-  void encode(std::string_view bytes, std::vector<int64_t>& ids) const override {
-    std::string replaced;
-    encode_text(as_utf8(bytes, replaced), ids);
-  }
-
+  void encode(std::string_view bytes, std::vector<int64_t>& ids) const override { encode_parts(bytes, false, ids); }
   void encode_with_special(std::string_view bytes, std::vector<int64_t>& ids) const override {
-    std::string replaced;
-    std::vector<AddedTokenFinder::Part> parts;
-    control_.split(as_utf8(bytes, replaced), true, parts);
-    for (const auto& part : parts) {
-      if (part.token) {
-        ids.push_back(part.token->id);
-      } else {
-        encode_text(part.text, ids);
-      }
-    }
+    encode_parts(bytes, true, ids);
   }
 
   std::unique_ptr<Decoding> start_decoding(bool with_special) const override {
@@ -253,6 +259,21 @@ class SentencePieceTokenizer : public Tokenizer {
     CharacterPairEncoder encoder(std::move(builder).vocabulary());
     strangers_ = std::move(builder).strangers();
     return encoder;
+  }
+
+  void encode_parts(std::string_view bytes, bool with_special, std::vector<int64_t>& ids) const {
+    std::string replaced;
+    const std::string_view text = as_utf8(bytes, replaced);
+    if (added_.finds_nothing(with_special)) return encode_text(text, ids);
+    std::vector<AddedTokenFinder::Part> parts;
+    added_.split(text, with_special, parts);
+    for (const auto& part : parts) {
+      if (part.token) {
+        ids.push_back(part.token->id);
+      } else {
+        encode_text(part.text, ids);
+      }
+    }
   }
 
   void encode_text(std::string_view text, std::vector<int64_t>& ids) const {
@@ -293,8 +314,8 @@ class SentencePieceTokenizer : public Tokenizer {
     const ByteTokens bytes = byte_pieces(model_);
     ids.resize(first);
     for (int64_t id : found) {
-      if (id >= vocab_size()) {
-        if (append_byte_tokens(bytes, strangers_[static_cast<size_t>(id - vocab_size())], ids)) continue;
+      if (id >= own_size_) {
+        if (append_byte_tokens(bytes, strangers_[static_cast<size_t>(id - own_size_)], ids)) continue;
         id = unknown;
       }
       bool in_run = id == unknown && ids.size() > first && ids.back() == unknown;
@@ -302,11 +323,12 @@ class SentencePieceTokenizer : public Tokenizer {
     }
   }
 
-  SentencePieceModel model_;
+  SentencePieceModel model_;  // with the tokens that were added behind its pieces
+  int64_t own_size_;          // pieces that are its own
   SentencePieceNormalizer normalizer_;
   std::vector<std::string> strangers_;  // BytePairBuilder's
   Encoder encoder_;
-  AddedTokenFinder control_;
+  AddedTokenFinder added_;  // and the control pieces
   std::vector<int64_t> before_, after_;
   int64_t end_of_text_ = -1;
   std::string hash_, spec_;
@@ -315,9 +337,9 @@ class SentencePieceTokenizer : public Tokenizer {
 }  // namespace
 
 std::unique_ptr<Tokenizer> make_sentence_piece(SentencePieceModel model, const TokenizerConfig& config,
-                                               const std::string& hash, const std::string& where,
-                                               const std::string& spec) {
-  return std::make_unique<SentencePieceTokenizer>(std::move(model), config, hash, where, spec);
+                                               std::vector<AddedToken> added, const std::string& hash,
+                                               const std::string& where, const std::string& spec) {
+  return std::make_unique<SentencePieceTokenizer>(std::move(model), config, std::move(added), hash, where, spec);
 }
 
 }  // namespace longhaul

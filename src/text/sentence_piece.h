@@ -11,10 +11,10 @@
 namespace longhaul {
 
 // encode() and decode() give what the library gives. Control pieces ("<s>") are never found in plain text; with special
-// tokens, what stands between them is encoded as a text of its own. Around a text go the pieces for its beginning and
-// its end, where the config wants them. `hash` is of the file.
+// tokens, what stands between them is encoded as a text of its own, and so is what stands between tokens that were added behind the
+// pieces. Around a text go the pieces for its beginning and its end, where the config wants them. `hash` is of the file.
 std::unique_ptr<Tokenizer> make_sentence_piece(SentencePieceModel model, const TokenizerConfig& config,
-                                               const std::string& hash, const std::string& where,
-                                               const std::string& spec);
+                                               std::vector<AddedToken> added, const std::string& hash,
+                                               const std::string& where, const std::string& spec);
 
 }  // namespace longhaul

@@ -20,8 +20,7 @@ namespace {
 
 using Texts = std::unordered_set<std::string>;
 
-void read_added_token(const Json& json, const std::string& where, const TokenIds& ids, Texts& contents,
-                      TokenizerFile& file) {
+AddedToken parse_added_token(const Json& json, const std::string& where) {
   JsonReader reader(json, where);
   AddedToken token;
   token.content = reader.string("content");
@@ -32,8 +31,14 @@ void read_added_token(const Json& json, const std::string& where, const TokenIds
   token.rstrip = reader.boolean_or("rstrip", false);
   token.normalized = reader.boolean_or("normalized", !token.special);
   reader.finish();
-  std::string name = where + ": " + in_quotes(token.content);
   check(!token.content.empty(), where, ": wanted a text, found \"\"");
+  return token;
+}
+
+void read_added_token(const Json& json, const std::string& where, const TokenIds& ids, Texts& contents,
+                      TokenizerFile& file) {
+  AddedToken token = parse_added_token(json, where);
+  std::string name = where + ": " + in_quotes(token.content);
   auto known = ids.find(token.content);
   check(known == ids.end() || known->second == token.id, name, ": id ", token.id, ", but the vocabulary says ",
         known == ids.end() ? 0 : known->second);
@@ -189,6 +194,25 @@ TokenizerFile from_json(const SortedJson& json, const std::string& where, const 
   return file;
 }
 
+// {"<pad>": 32000} of an added_tokens.json, each special when it is one of `special`. Empty without such a file.
+Json added_tokens_beside(const std::string& folder, const std::set<std::string>& special) {
+  const std::string path = path_join(folder, "added_tokens.json");
+  Json list = Json::array();
+  if (!exists(path)) return list;
+  const Json tokens = read_json(path);
+  check(tokens.is_object(), path, ": wanted an object of tokens and ids, found ", tokens.type_name());
+  for (const auto& [content, id] : tokens.items())
+    list.push_back({{"id", id}, {"content", content}, {"special", special.contains(content)}});
+  return list;
+}
+
+std::set<std::string> special_spellings(const std::string& folder) {
+  std::set<std::string> special;
+  const Json named = read_special_tokens(folder);
+  for (const auto& [name, spelling] : named.items()) special.insert(spelling.get<std::string>());
+  return special;
+}
+
 // GPT-2's two files, and the added_tokens.json that CodeGen puts beside them, as the tokenizer.json they stand for.
 SortedJson join_files(const std::string& vocab_path, const std::string& folder, bool prefix_space) {
   SortedJson vocab = parse_sorted_json(read_file(vocab_path), vocab_path), merges = SortedJson::array();
@@ -199,21 +223,15 @@ SortedJson join_files(const std::string& vocab_path, const std::string& folder, 
   SortedJson added = SortedJson::array();
   if (vocab.is_object() && vocab.contains("<|endoftext|>"))
     added.push_back({{"id", vocab["<|endoftext|>"]}, {"content", "<|endoftext|>"}, {"special", true}});
-  std::set<std::string> special;  // of models that have others (OPT)
-  const Json named = read_special_tokens(folder);
-  for (const auto& [name, spelling] : named.items()) special.insert(spelling.get<std::string>());
+  std::set<std::string> special = special_spellings(folder);  // of models that have others (OPT)
   special.erase("<|endoftext|>");
   for (const std::string& spelling : special)
     if (vocab.is_object() && vocab.contains(spelling))
       added.push_back({{"id", vocab[spelling]}, {"content", spelling}, {"special", true}});
-  std::string more_path = path_join(folder, "added_tokens.json");
-  if (exists(more_path)) {
-    SortedJson more = parse_sorted_json(read_file(more_path), more_path);
-    check(more.is_object(), more_path, ": wanted an object of tokens and ids, found ", more.type_name());
-    for (const auto& [content, id] : more.items()) {
-      const bool known = content == "<|endoftext|>" || (special.contains(content) && vocab.contains(content));
-      if (!known) added.push_back({{"id", id}, {"content", content}, {"special", special.contains(content)}});
-    }
+  for (const Json& token : added_tokens_beside(folder, special)) {
+    const auto content = token["content"].get<std::string>();
+    const bool known = content == "<|endoftext|>" || (special.contains(content) && vocab.contains(content));
+    if (!known) added.push_back(SortedJson(token));
   }
   SortedJson byte_level = {{"type", "ByteLevel"}, {"add_prefix_space", prefix_space}};
   return {{"model", {{"type", "BPE"}, {"vocab", std::move(vocab)}, {"merges", std::move(merges)}}},
@@ -233,6 +251,23 @@ TokenizerFile read_gpt2_files(const std::string& vocab_path, const TokenizerConf
   own.decides_ends = true;
   own.add_bos_token = config.add_bos_token.value_or(false);
   return from_json(join_files(vocab_path, folder_of(vocab_path), config.add_prefix_space), vocab_path, own);
+}
+
+std::vector<AddedToken> tokens_behind(int64_t vocabulary, const std::string& folder, const TokenizerConfig& config) {
+  const std::string where = path_join(folder, "added_tokens.json");
+  const Json list = with_config(added_tokens_beside(folder, special_spellings(folder)), config.added_tokens, where);
+  std::vector<AddedToken> tokens;
+  std::set<int64_t> ids;
+  Texts contents;
+  for (size_t i = 0; i < list.size(); ++i) {
+    AddedToken token = parse_added_token(list[i], str(where, ": ", i));
+    if (token.id < vocabulary) continue;
+    check(ids.insert(token.id).second, where, ": ", in_quotes(token.content), ": id ", token.id,
+          " is another token's already");
+    check(contents.insert(token.content).second, where, ": ", in_quotes(token.content), " is added twice");
+    tokens.push_back(std::move(token));
+  }
+  return tokens;
 }
 
 TokenizerConfig read_tokenizer_config(const std::string& folder) {

@@ -63,6 +63,10 @@ struct TokenizerConfig {
 // The one in that folder; the defaults when there is none. Error when it is broken.
 TokenizerConfig read_tokenizer_config(const std::string& folder);
 
+// The tokens that the files of a folder add behind a vocabulary of so many ids: added_tokens.json, and the config's. Error when two
+// have one id or one content.
+std::vector<AddedToken> tokens_behind(int64_t vocabulary, const std::string& folder, const TokenizerConfig& config);
+
 // The text of a tokenizer.json. The id between documents is <|endoftext|> or <|end_of_text|> where there is such a
 // token, else the config's. Error, naming the piece, when it is broken or has a piece that is not supported.
 TokenizerFile parse_tokenizer_json(std::string_view text, const std::string& where, const TokenizerConfig& config = {});

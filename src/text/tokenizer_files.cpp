@@ -19,6 +19,7 @@ struct FileKind {
   const char* name;  // as which it is found in a folder, and kept
   bool (*is_one)(const std::string& name);
   Make make;
+  bool reads_added = false;     // added_tokens.json and special_tokens_map.json beside it
   const char* needs = nullptr;  // another file beside it
 };
 
@@ -30,7 +31,9 @@ std::unique_ptr<Tokenizer> make_from_json(const std::string& path, const std::st
 std::unique_ptr<Tokenizer> make_from_sentence_piece(const std::string& path, const std::string& spec) {
   std::string bytes = read_file(path);
   TokenizerConfig config = read_tokenizer_config(folder_of(path));
-  return make_sentence_piece(parse_sentence_piece_model(bytes, path), config, hash_hex(bytes), path, spec);
+  SentencePieceModel model = parse_sentence_piece_model(bytes, path);
+  auto added = tokens_behind(static_cast<int64_t>(model.pieces.size()), folder_of(path), config);
+  return make_sentence_piece(std::move(model), config, std::move(added), hash_hex(bytes), path, spec);
 }
 
 std::unique_ptr<Tokenizer> make_from_tekken(const std::string& path, const std::string& spec) {
@@ -55,10 +58,10 @@ bool is_rwkv_world(const std::string& name) { return name.starts_with("rwkv_voca
 
 // In the order in which a folder is searched.
 const FileKind kKinds[] = {{"tokenizer.json", is_json, make_from_json},
-                           {"tokenizer.model", is_sentence_piece, make_from_sentence_piece},
+                           {"tokenizer.model", is_sentence_piece, make_from_sentence_piece, true},
                            {"tekken.json", is_tekken, make_from_tekken},
                            {"rwkv_vocab.txt", is_rwkv_world, make_from_rwkv_world},
-                           {"vocab.json", is_vocab, make_from_gpt2, "merges.txt"}};
+                           {"vocab.json", is_vocab, make_from_gpt2, true, "merges.txt"}};
 
 constexpr const char* kWanted =
     ": wanted a tokenizer.json, tokenizer.model, tekken.json, rwkv_vocab*.txt, or a vocab.json with merges.txt, found "
@@ -110,7 +113,8 @@ std::vector<NamedFile> tokenizer_files(const std::string& path) {
   if (!found.kind) return {};
   std::vector<NamedFile> files = {{found.path, found.kind->name}};
   std::vector<std::string> names = {"tokenizer_config.json"};
-  if (found.kind->needs) names = {found.kind->needs, "added_tokens.json", "special_tokens_map.json", names.front()};
+  if (found.kind->reads_added) names.insert(names.end(), {"added_tokens.json", "special_tokens_map.json"});
+  if (found.kind->needs) names.push_back(found.kind->needs);
   for (const std::string& name : names) {
     std::string beside = path_join(folder_of(found.path), name);
     if (exists(beside)) files.push_back({beside, name});

@@ -75,7 +75,10 @@ TEST(Jinja, ErrorsNameTheirPlace) {
 // A filter that does not exist matters inside an if only when it is reached.
 TEST(Jinja, AnUnknownFilterInsideAnIfWaits) {
   EXPECT_EQ(render("{% if x %}{{ 1|nope }}{% endif %}ok"), "ok");
-  EXPECT_EQ(error_of([] { render("{% if 1 %}{{ 1|nope }}{% endif %}"); }), "t:1:16: No filter named 'nope'.");
+  EXPECT_EQ(error_of([] { render("{% if 1 %}{{ 1|nope }}{% endif %}"); }), "t:1:16: No filter named 'nope' found.");
+  EXPECT_EQ(error_of([] { render("{% if 1 is nope %}{% endif %}"); }), "t:1:9: No test named 'nope' found.");
+  EXPECT_EQ(error_of([] { render("{% if 1 %}{{ [1]|map('nope')|list }}{% endif %}"); }),
+            "t:1:18: No filter named 'nope'.");
 }
 
 TEST(Jinja, NothingRunsForEver) {

@@ -35,6 +35,16 @@ TEST(AddedTokens, SpecialOnesAreTextUnlessAskedFor) {
   EXPECT_EQ(error_of([&] { tokenizer.decode({258}); }), "tokenizer: ids must be in [0, 258), got 258 at position 0");
 }
 
+TEST(AddedTokens, IdsBetweenThemThatNoTokenHasGiveNoText) {
+  SortedJson json = made_up_json({}, {special("[M]")});
+  json["added_tokens"][0]["id"] = 300;
+  PipelineTokenizer tokenizer = made_up_tokenizer(json);
+  EXPECT_EQ(tokenizer.vocab_size(), 301);
+  EXPECT_EQ(tokenizer.decode({'a', 299, 'b', 300}), "ab");
+  EXPECT_EQ(tokenizer.decode_with_special({'a', 299, 'b', 300}), "ab[M]");
+  EXPECT_EQ(error_of([&] { tokenizer.decode({301}); }), "tokenizer: ids must be in [0, 301), got 301 at position 0");
+}
+
 TEST(AddedTokens, TheLeftmostAndThenTheLongestIsFound) {
   PipelineTokenizer tokenizer = made_up_tokenizer(made_up_json({}, {plain("bc"), plain("ab"), plain("abcd")}));
   EXPECT_EQ(ids_of(tokenizer, "abc"), (Ids{257, 'c'}));

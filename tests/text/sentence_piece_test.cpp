@@ -47,7 +47,7 @@ std::string pieces() {
 }
 
 std::unique_ptr<Tokenizer> open(const std::string& model, const TokenizerConfig& config = {}) {
-  return make_sentence_piece(parse_sentence_piece_model(model, "m"), config, "hash", "m", "spec");
+  return make_sentence_piece(parse_sentence_piece_model(model, "m"), config, {}, "hash", "m", "spec");
 }
 Ids encoded(const Tokenizer& tokenizer, std::string_view text, bool with_special = false) {
   Ids ids;
@@ -88,6 +88,27 @@ TEST(SentencePiece, KnowsUnknownCharactersBytesAndSpecialPieces) {
             "\xC3\xA9"
             "a\xEF\xBF\xBD\xEF\xBF\xBD"
             "a\xEF\xBF\xBD");  // one for each byte that is no character
+}
+
+// Pieces 0 to 8; its folder adds one plain and one special token, with a gap between them.
+TEST(SentencePiece, TokensThatItsFolderAddsStandBehindThePieces) {
+  TemporaryFolder folder;
+  write_file(folder / "tokenizer.model", pieces() + piece("xy", -3) + trainer(2) + normalizer(true, true));
+  write_file(folder / "added_tokens.json", R"({"<pad>": 10, "[turn]": 12})");
+  write_file(folder / "special_tokens_map.json", R"({"pad_token": "<pad>"})");
+  auto tokenizer = make_tokenizer(folder.path());
+  EXPECT_EQ(tokenizer->vocab_size(), 13);
+  EXPECT_EQ(tokenizer->vocab_size_without_added(), 10);
+  EXPECT_EQ(encoded(*tokenizer, "ab[turn]ab<pad>"),
+            (Ids{7, 12, 7, 0, 4, 0}));  // a special one is text: unknown but for its a
+  EXPECT_EQ(encoded(*tokenizer, "ab[turn]x<pad>", true), (Ids{7, 12, 3, 0, 10}));
+  EXPECT_EQ(tokenizer->decode({7, 12, 10, 11, 7}), "ab[turn] ab");
+  EXPECT_EQ(tokenizer->decode_with_special({7, 12, 10, 7}), "ab[turn]<pad> ab");
+  std::vector<std::string> names;
+  for (const NamedFile& file : tokenizer_files(folder.path())) names.push_back(file.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"tokenizer.model", "added_tokens.json", "special_tokens_map.json"}));
+  write_file(folder / "added_tokens.json", R"({"<pad>": 10, "[turn]": 10})");
+  EXPECT_TRUE(contains(error_of([&] { make_tokenizer(folder.path()); }), "id 10 is another token's already"));
 }
 
 TEST(SentencePiece, UserDefinedPiecesAreNeverCutInBpeAndLikelyInUnigram) {

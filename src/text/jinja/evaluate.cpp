@@ -180,14 +180,25 @@ Value Interpreter::value_of(const Call& node) {
   return call(callee, evaluate(node.arguments));
 }
 
-Value Interpreter::value_of(const Filtered& node) {
-  const Value input = evaluate(*node.input);
-  return apply_filter(*this, node.step.name, input, evaluate(node.step.arguments));
+// A name that is nowhere, inside an if, where it waits until it is reached: Jinja2 words it otherwise there.
+static void check_found(std::string missing) {
+  if (missing.ends_with("'.")) missing.replace(missing.size() - 1, 1, " found.");
+  check(missing.empty(), missing);
 }
+
+Value Interpreter::apply(const FilterStep& step, const Value& input) {
+  const Arguments arguments = evaluate(step.arguments);
+  check_found(missing_filter(step.name));
+  return apply_filter(*this, step.name, input, arguments);
+}
+
+Value Interpreter::value_of(const Filtered& node) { return apply(node.step, evaluate(*node.input)); }
 
 Value Interpreter::value_of(const Tested& node) {
   const Value input = evaluate(*node.input);
-  return boolean(apply_test(*this, node.name, input, evaluate(node.arguments)));
+  const Arguments arguments = evaluate(node.arguments);
+  check_found(missing_test(node.name));
+  return boolean(apply_test(*this, node.name, input, arguments));
 }
 
 Value Interpreter::attribute(const Value& object, const std::string& name) {

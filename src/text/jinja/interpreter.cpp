@@ -137,7 +137,7 @@ Interpreter::Flow Interpreter::capture(const Body& body, std::string& text) {
 Value Interpreter::filtered(Value value, const std::vector<FilterStep>& steps) {
   for (const FilterStep& step : steps) {
     at_ = step.at;
-    value = apply_filter(*this, step.name, value, evaluate(step.arguments));
+    value = apply(step, value);
   }
   return value;
 }

@@ -72,6 +72,7 @@ class Interpreter {
   Flow run_node(const Continue&) { return Flow::kContinue; }
   void write(const Value& value);
   Flow capture(const Body& body, std::string& text);  // in a scope of its own
+  Value apply(const FilterStep& step, const Value& input);
   Value filtered(Value value, const std::vector<FilterStep>& steps);
   void assign(const Target& target, const Value& value);
   Value lookup(const std::string& name) const;
