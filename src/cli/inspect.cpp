@@ -45,8 +45,10 @@ Json cost_of(const Model& model, int64_t length, int64_t element) {
   const ModelInfo& info = model.info();
   const int64_t weights = model.parameters().count() * element, state = length * info.state_bytes_per_token(element);
   const int64_t stream = length * info.width * element;
-  // The elements that one token meets: of a mixture of experts, those of its own.
-  const double met = info.forward_flops(1, 1) / 2 * static_cast<double>(element) + static_cast<double>(state);
+  // What one token meets: of a mixture, its own experts; of a layer with a window, the keys in it.
+  const double read =
+      info.keys_of_last(length) / static_cast<double>(info.layers * length) * static_cast<double>(state);
+  const double met = info.forward_flops(1, 1) / 2 * static_cast<double>(element) + read;
   const MachineRates rates = measure_rates();
   const double flops = info.forward_flops(length, length);
   Json cost = {{"length", length},
@@ -88,6 +90,7 @@ Json describe(const Model& model, const InspectFlags& flags) {
               {"hidden", info.hidden},
               {"vocabulary", info.vocab},
               {"trained_length", info.trained_length},
+              {"windows", info.windows},
               {"state_bytes_per_token", info.state_bytes_per_token(element)},
               {"encoding", traits}};
   for (const EncodingFact& fact : model.encoding().facts())
@@ -130,6 +133,17 @@ void print_cost(const Json& cost) {
               seconds("decode_seconds_per_token").c_str());
 }
 
+// "4,096 tokens in 16 of 32 layers"; "": no layer has one.
+std::string windows_of(const std::vector<int64_t>& windows) {
+  std::map<int64_t, size_t> layers;
+  for (int64_t window : windows)
+    if (window > 0) ++layers[window];
+  std::vector<std::string> parts;
+  for (const auto& [window, count] : layers)
+    parts.push_back(str(with_commas(window), " tokens in ", count, " of ", windows.size(), " layers"));
+  return join(parts, ", ");
+}
+
 void print(const Json& d) {
   auto number = [&](const char* key) { return with_commas(d[key].get<int64_t>()); };
   auto text = [&](const char* key) { return d[key].get<std::string>(); };
@@ -153,6 +167,8 @@ void print(const Json& d) {
               longest ? (", ends at " + with_commas(longest)).c_str() : ", no hard limit");
   if (!d["encoding"]["note"].get<std::string>().empty())
     std::printf("  note              %s\n", d["encoding"]["note"].get<std::string>().c_str());
+  if (const std::string windows = windows_of(d["windows"]); !windows.empty())
+    std::printf("  windows           %s\n", windows.c_str());
   std::printf("  state per token   %s\n", human_bytes(d["state_bytes_per_token"].get<double>()).c_str());
   if (d.contains("cost")) print_cost(d["cost"]);
   if (d.contains("frequencies"))

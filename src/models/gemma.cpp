@@ -68,8 +68,7 @@ class Gemma : public HubModel {
   }
 
   void read_attention(JsonReader& config) {
-    windows_.assign(static_cast<size_t>(info_.layers), 0);
-    slides_.assign(windows_.size(), false);
+    slides_.assign(static_cast<size_t>(info_.layers), false);
     if (generation_ == 1) return;
     scale_ = 1 / std::sqrt(positive_or(config, "query_pre_attn_scalar", 256));
     const double cap = cap_or(config, "attn_logit_softcapping", generation_ == 2 ? 50 : 0);
@@ -80,7 +79,7 @@ class Gemma : public HubModel {
     config.ignore("sliding_window_size");      // in files of Gemma 2 beside sliding_window, which alone is read
     const auto rule = [&](int64_t i) { return (i + 1) % pattern != 0; };
     slides_ = read_sliding_layers(config, info_.layers, rule);
-    windows_ = read_windows(config, info_.layers, window, rule);
+    info_.windows = read_windows(config, info_.layers, window, rule);
   }
 
   void make_encoding(JsonReader& config, at::ScalarType dtype) {
@@ -137,7 +136,7 @@ class Gemma : public HubModel {
       w.k_norm = rms_norm(a + "k_norm", size, eps_, 1);
     }
     w.out = linear(a + "o_proj", width, heads * size);
-    w.window = windows_[static_cast<size_t>(i)];
+    if (!info_.windows.empty()) w.window = info_.windows[static_cast<size_t>(i)];
     w.soft_cap = soft_cap_;
     w.scale = scale_;
     return w;
@@ -149,7 +148,6 @@ class Gemma : public HubModel {
   double eps_ = 0, soft_cap_ = 0;
   std::optional<double> scale_;
   Activation activation_ = Activation::gelu_tanh;
-  std::vector<int64_t> windows_;
   std::vector<bool> slides_;  // layers of the kind that has a window, if there is one, and (Gemma 3) local frequencies
   std::vector<Layer> layers_;
 };

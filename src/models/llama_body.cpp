@@ -106,6 +106,7 @@ class LlamaModel : public HubModel {
     info_.hidden = shape_.experts ? shape_.expert_hidden : shape_.hidden;
     info_.mlp_matrices = 3 * (shape_.experts ? shape_.chosen : 1);
     info_.trained_length = shape_.max_positions;
+    info_.windows = shape_.windows;
   }
 
   LlamaShape shape_;

@@ -1,6 +1,10 @@
 #include "models/models.h"
 
+#include <algorithm>
+#include <cctype>
+
 #include "base/files.h"
+#include "base/log.h"
 #include "io/hub_folder.h"
 #include "models/hub_model.h"
 #include "models/weights.h"
@@ -86,6 +90,37 @@ bool take_text_part(Json& config, TensorFiles& files) {
   return true;
 }
 
+// The family that a class of the library is of, by its name: "GPTNeoXForCausalLM" is gpt_neox's, "Gemma3ForCausalLM" gemma3_text's.
+// "": none.
+std::string family_of_class(const std::string& architecture) {
+  const auto plain = [](std::string name) {
+    std::erase(name, '_');
+    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+    return name;
+  };
+  std::string body = plain(architecture);
+  for (const std::string end : {"forcausallm", "lmheadmodel"})
+    if (body.ends_with(end)) body.resize(body.size() - end.size());
+  for (const std::string& family : HubFamilies().names())
+    if (const std::string name = plain(family); name == body || name == body + "text") return family;
+  return "";
+}
+
+// What config.json says, or, of files that name their class alone (written by hand, or before model_type was), that class's.
+std::string model_type_of(const Json& config) {
+  if (!config.is_object() || config.contains("model_type")) return text_of(config, "model_type");
+  const Json classes = config.value("architectures", Json());
+  const bool one = classes.is_array() && classes.size() == 1 && classes[0].is_string();
+  return one ? family_of_class(classes[0].get<std::string>()) : "";
+}
+
+void complete_model_type(Json& config, const std::string& path) {
+  const std::string type = model_type_of(config);
+  if (type.empty() || config.contains("model_type")) return;
+  log_info(path, ": no model_type; ", config["architectures"][0], " is of \"", type, "\"");
+  config["model_type"] = type;
+}
+
 // The model that config.json describes, its parameters blank.
 std::unique_ptr<Model> make_model(const Json& config, const std::string& path, const TensorFiles& files,
                                   const LoadOptions& options, const std::vector<std::string>& overridden) {
@@ -123,8 +158,7 @@ Registry<HubFamily>& HubFamilies() {
 }
 
 bool is_known_model(const Json& config) {
-  const bool typed = config.is_object() && config.contains("model_type") && config["model_type"].is_string();
-  const std::string type = typed ? config["model_type"].get<std::string>() : "";
+  const std::string type = model_type_of(config);
   return HubFamilies().has(type) || type.starts_with(kModelTypePrefix);
 }
 
@@ -166,6 +200,7 @@ std::unique_ptr<Model> load_model(const std::string& name, const LoadOptions& op
   if (config.is_object())
     for (const std::string& change : options.overrides) apply_override(config, change);
   TensorFiles files = TensorFiles::open(folder);
+  complete_model_type(config, path);
   const std::vector<std::string> overridden = overridden_keys(options.overrides, take_text_part(config, files));
   auto model = make_model(config, path, files, options, overridden);
   options.weights ? read_weights(*model, files, options.packed) : check_weights(*model, files);

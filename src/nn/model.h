@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/json.h"
 #include "nn/cache.h"
@@ -21,14 +22,21 @@ struct ModelInfo {
   int64_t layers = 0, width = 0, heads = 0, kv_heads = 0, head_dim = 0, hidden = 0, vocab = 0;
   int64_t trained_length = 0;  // tokens
   int64_t mlp_matrices =
-      2;          // [width, hidden] matrices that a token meets in a layer: 2, or 3 with a gate, of each expert
+      2;  // [width, hidden] matrices that a token meets in a layer: 2, or 3 with a gate, of each expert
+  std::vector<int64_t>
+      windows;    // of each layer: how many of the last keys, its own among them, a query sees; 0 or no entry: all
   Traits traits;  // of its encoding
   int64_t channel_bytes = 0;  // bytes per token beside keys and values, all layers
   // Keys, values and channels of one token in all layers, in bytes, for elements of this size (and scales of that, one of each
   // head's keys and one of its values).
   int64_t state_bytes_per_token(int64_t element_size, int64_t scale_size = 0) const;
-  // Floating-point operations of one forward over T tokens of one sequence (matrices, half the attention square, head on `head_rows`).
+  // Floating-point operations of one forward over T tokens of one sequence (matrices, the pairs that attention looks at, head on
+  // `head_rows`).
   double forward_flops(int64_t tokens, int64_t head_rows) const;
+  // Keys that queries look at, over all layers: all queries of a text of so many tokens, or its last one.
+  double pairs(int64_t tokens) const;
+  double keys_of_last(int64_t tokens) const;
+  int64_t keys_seen(int64_t layer, int64_t tokens) const;  // by the last query of a text, in that layer
 };
 
 // Activations on their way through the layers. A layer may drop tokens: x, seq and origin change together.

@@ -67,6 +67,18 @@ TEST_F(CheckpointCommands, InspectShowsTheRotationAndItsSources) {
       << facts;
   ASSERT_EQ(run("inspect llama --length 4k"), 0) << err_;
   EXPECT_TRUE(contains(out_, "stored as         F32 in model.safetensors")) << out_;
+  EXPECT_FALSE(contains(out_, "windows")) << out_;
+}
+
+TEST_F(CheckpointCommands, InspectShowsWindows) {
+  toy_checkpoint("mistral").write(folder_ / "mistral");
+  ASSERT_EQ(run("inspect mistral --hf-overrides sliding_window=5"), 0) << err_;
+  EXPECT_TRUE(contains(out_, "windows           5 tokens in 2 of 2 layers")) << out_;
+  const auto flops_with_window = [&](const std::string& window) {
+    EXPECT_EQ(run("inspect mistral --length 1m --json --hf-overrides sliding_window=" + window), 0) << err_;
+    return parse_json(out_, "inspect")["cost"]["flops"].get<double>();
+  };
+  EXPECT_LT(flops_with_window("5"), flops_with_window("null") / 100);
 }
 
 TEST_F(CheckpointCommands, GenerateContinues) {

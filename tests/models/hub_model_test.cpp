@@ -194,6 +194,23 @@ TEST_F(HubModelTest, AHeadThatIsNowhereIsTheEmbedding) {
   EXPECT_TRUE(model->head().logits.weight.is_same(model->parameters().at("model.embed_tokens.weight")));
 }
 
+TEST_F(HubModelTest, AConfigMayNameItsClassAlone) {
+  for (const auto& [family, name] : std::map<std::string, std::string>{{"gpt2", "GPT2LMHeadModel"},
+                                                                       {"gpt_neox", "GPTNeoXForCausalLM"},
+                                                                       {"gemma3_text", "Gemma3ForCausalLM"},
+                                                                       {"mpt", "MPTForCausalLM"}}) {
+    ToyCheckpoint toy = toy_checkpoint(family);
+    toy.write(folder_.path());
+    const Tensor want = logits_of(*load_model(folder_.path()), 9);
+    toy.config.erase("model_type");
+    toy.config["architectures"] = {name};
+    toy.write(folder_.path());
+    EXPECT_TRUE(logits_of(*load_model(folder_.path()), 9).equal(want)) << name;
+    toy.config["architectures"] = {"Unheard" + name};
+    EXPECT_TRUE(contains(message(toy), "model_type: wanted")) << name;
+  }
+}
+
 TEST_F(HubModelTest, ConfigMistakes) {
   const ToyCheckpoint toy = toy_checkpoint("llama");
   auto with = [&](const std::string& key, const Json& value) {

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "support.h"
@@ -132,6 +133,24 @@ TEST(Parameters, AreRefusedBeforeMemoryIsTakenThatIsNotThere) {
   });
   EXPECT_TRUE(contains(message, "parameter 'wide': the parameters up to it take 65536.0 PiB, this machine has "))
       << message;
+}
+
+// Keys that the queries of a text look at, counted one by one.
+TEST(ModelInfo, WindowsLimitThePairsThatAreCounted) {
+  ModelInfo info;
+  info.layers = 3, info.windows = {0, 3, 100}, info.heads = 2, info.head_dim = 5;
+  for (int64_t tokens : {1, 2, 3, 4, 7, 150}) {
+    double pairs = 0, last = 0;
+    for (int64_t window : {int64_t{1} << 40, int64_t{3}, int64_t{100}}) {
+      for (int64_t i = 0; i < tokens; ++i) pairs += static_cast<double>(std::min(i + 1, window));
+      last += static_cast<double>(std::min(tokens, window));
+    }
+    EXPECT_EQ(info.pairs(tokens), pairs) << tokens;
+    EXPECT_EQ(info.keys_of_last(tokens), last) << tokens;
+    EXPECT_EQ(info.forward_flops(tokens, 0), 4 * 2 * 5 * pairs) << tokens;  // no width, no matrices
+  }
+  info.windows.clear();
+  EXPECT_EQ(info.pairs(4), 3 * 10);
 }
 
 }  // namespace
