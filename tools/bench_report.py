@@ -14,9 +14,10 @@ import sys
 
 
 def cpu():
-    with open("/proc/cpuinfo") as file:
-        names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
-    return names[0] if names else "unknown processor"
+    with open("/proc/cpuinfo") as file:  # as src/base/machine.cpp says it
+        first = dict([part.strip() for part in line.split(":", 1)] for line in file.read().split("\n\n")[0].splitlines())
+    name = first.get("model name", "unknown processor")
+    return f"{name} (family {first['cpu family']}, model {first['model']})" if {"cpu family", "model"} <= first.keys() else name
 
 
 def machine():

@@ -9,4 +9,4 @@ if ! command -v clang-format-14 > /dev/null; then
   echo "format: clang-format-14 is not installed (Debian: clang-format-14); nothing was formatted or checked" >&2
   [ "$action" = -i ] && exit 2 || exit 77
 fi
-find src tests fuzz bench -name '*.cpp' -o -name '*.h' | sort | xargs -n 16 -P "$(nproc)" clang-format-14 $action || exit 1
+find src tests fuzz bench -path bench/peers -prune -o '(' -name '*.cpp' -o -name '*.h' ')' -print | sort | xargs -n 16 -P "$(nproc)" clang-format-14 $action || exit 1

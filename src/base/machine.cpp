@@ -10,8 +10,11 @@
 #include <cstdio>
 #include <ctime>
 #include <fstream>
+#include <functional>
+#include <map>
 #include <string>
 
+#include "base/error.h"
 #include "base/strings.h"
 #include "version.h"
 
@@ -31,11 +34,15 @@ int available_cores() {
 
 std::string cpu_name() {
   std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);) {
-    size_t colon = line.find(':');
-    if (line.starts_with("model name") && colon != std::string::npos) return std::string(trim(line.substr(colon + 1)));
+  std::map<std::string, std::string, std::less<>> first;  // of the first processor
+  for (std::string line; std::getline(info, line) && !trim(line).empty();) {
+    const size_t colon = line.find(':');
+    if (colon != std::string::npos) first.emplace(trim(line.substr(0, colon)), trim(line.substr(colon + 1)));
   }
-  return "unknown";
+  const std::string name = first.contains("model name") ? first["model name"] : "unknown";
+  // A virtual machine may call all generations of a maker's processors the same.
+  if (!first.contains("cpu family") || !first.contains("model")) return name;
+  return str(name, " (family ", first["cpu family"], ", model ", first["model"], ")");
 }
 
 int64_t physical_memory() { return int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE); }

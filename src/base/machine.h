@@ -8,7 +8,7 @@
 namespace longhaul {
 
 int available_cores();      // size of the affinity mask, not of the machine
-std::string cpu_name();     // "AMD EPYC 9654"
+std::string cpu_name();     // "AMD EPYC 9654 (family 25, model 17)"
 int64_t physical_memory();  // bytes
 // Bytes that new data can have without swapping (physical_memory() where the system does not tell).
 int64_t available_memory();
