@@ -18,7 +18,7 @@ namespace longhaul {
 namespace {
 
 struct InspectFlags : ModelFlags {
-  std::string length;
+  std::string length, weight_dtype, kv_cache_dtype;
   bool tensors = false, frequencies = false;
 };
 
@@ -39,16 +39,38 @@ std::string stored_dtypes(const TensorFiles& files) {
   return join(parts, ", ");
 }
 
+// What things take in memory, in bytes.
+struct Held {
+  double number = 0;       // of a matrix
+  int64_t activation = 0;  // and of any other parameter
+  int64_t state = 0;       // of a token: keys and values
+};
+
+Held held_by(const Model& model, const InspectFlags& flags) {
+  const std::string& dtype = common_flags().dtype;
+  const CacheType cache = cache_type(flags.kv_cache_dtype, dtype);
+  const auto element = static_cast<int64_t>(at::elementSize(parameter_dtype(dtype)));
+  return {inference_options(dtype, flags.weight_dtype).held_bytes(), element,
+          model.info().state_bytes_per_token(element_bytes(cache, element), scale_bytes(cache))};
+}
+
+double weight_bytes(const Model& model, const Held& held) {
+  double matrices = 0;
+  for (const Model::Matrix& matrix : model.matrices()) matrices += static_cast<double>(matrix.weight.numel());
+  const double others = static_cast<double>(model.parameters().count()) - matrices;
+  return matrices * held.number + others * static_cast<double>(held.activation);
+}
+
 // What a text of `length` tokens would take: one pass of all of them (perplexity: weights, activations, one layer's
 // cache), and one token more behind them. Times are what the machine's rates allow at best.
-Json cost_of(const Model& model, int64_t length, int64_t element) {
+Json cost_of(const Model& model, int64_t length, const Held& held) {
   const ModelInfo& info = model.info();
-  const int64_t weights = model.parameters().count() * element, state = length * info.state_bytes_per_token(element);
-  const int64_t stream = length * info.width * element;
+  const int64_t state = length * held.state, stream = length * info.width * held.activation;
+  const auto weights = static_cast<int64_t>(weight_bytes(model, held));
   // What one token meets: of a mixture, its own experts; of a layer with a window, the keys in it.
   const double read =
       info.keys_of_last(length) / static_cast<double>(info.layers * length) * static_cast<double>(state);
-  const double met = info.forward_flops(1, 1) / 2 * static_cast<double>(element) + read;
+  const double met = info.forward_flops(1, 1) / 2 * held.number + read;
   const MachineRates rates = measure_rates();
   const double flops = info.forward_flops(length, length);
   Json cost = {{"length", length},
@@ -72,7 +94,7 @@ int64_t length_of(const InspectFlags& flags) {
 
 Json describe(const Model& model, const InspectFlags& flags) {
   const ModelInfo& info = model.info();
-  const auto element = static_cast<int64_t>(at::elementSize(model.parameters().dtype()));
+  const Held held = held_by(model, flags);
   Json traits = {{"longest", info.traits.longest},
                  {"chunk_exact", info.traits.chunk_exact},
                  {"needs_total", info.traits.needs_total},
@@ -91,13 +113,13 @@ Json describe(const Model& model, const InspectFlags& flags) {
               {"vocabulary", info.vocab},
               {"trained_length", info.trained_length},
               {"windows", info.windows},
-              {"state_bytes_per_token", info.state_bytes_per_token(element)},
+              {"state_bytes_per_token", held.state},
               {"encoding", traits}};
   for (const EncodingFact& fact : model.encoding().facts())
     out["rope"].push_back({{"name", fact.name}, {"value", fact.value}, {"source", fact.source}});
   const TensorFiles files = TensorFiles::open(model_folder(flags.model));
   out["files"] = {{"path", files.where()}, {"dtype", stored_dtypes(files)}};
-  if (!flags.length.empty()) out["cost"] = cost_of(model, length_of(flags), element);
+  if (!flags.length.empty()) out["cost"] = cost_of(model, length_of(flags), held);
   if (flags.frequencies) {
     const RotaryEncoding* rotary = rotary_of(model.encoding());
     check(rotary, "--frequencies: ", flags.model, " has no rotary positions");
@@ -201,6 +223,8 @@ LH_REGISTER(Commands, "inspect",
             [](CLI::App& app) {
               auto flags = std::make_shared<InspectFlags>();
               add_model_flags(app, *flags, "model");
+              add_weight_dtype(app, flags->weight_dtype);
+              add_kv_cache_dtype(app, flags->kv_cache_dtype);
               app.add_option("--length", flags->length, "also say what this many tokens cost (4k, 1m)");
               app.add_flag("--frequencies", flags->frequencies,
                            "list the rotary frequencies in force in a text of --length tokens");

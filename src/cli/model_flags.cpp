@@ -29,6 +29,12 @@ void add_weight_dtype(CLI::App& app, std::string& dtype) {
       ->check(kReducedTypes);
 }
 
+void add_kv_cache_dtype(CLI::App& app, std::string& dtype) {
+  app.add_option("--kv-cache-dtype", dtype,
+                 "what keys and values are kept in: f32, bf16 or int8 (default: f32, or f64 with --dtype f64)")
+      ->check(kReducedTypes);
+}
+
 std::unique_ptr<Model> ModelFlags::load_as(LoadOptions how) const {
   how.overrides = overrides;
   how.method = method;
@@ -79,9 +85,7 @@ void add_session_flags(CLI::App& app, SessionFlags& flags, const std::string& na
   app.add_option("--prefill-chunk", flags.prefill_chunk,
                  "tokens of prompts that pass through the layers together, at most")
       ->capture_default_str();
-  app.add_option("--kv-cache-dtype", flags.kv_cache_dtype,
-                 "what keys and values are kept in: f32, bf16 or int8 (default: f32, or f64 with --dtype f64)")
-      ->check(kReducedTypes);
+  add_kv_cache_dtype(app, flags.kv_cache_dtype);
 }
 
 void add_no_cache(CLI::App& app, bool& no_cache) {

@@ -16,8 +16,9 @@ namespace longhaul {
 
 // --hf-overrides
 void add_overrides(CLI::App& app, std::vector<std::string>& overrides);
-// --weight-dtype, for inference_options()
+// --weight-dtype, for inference_options(); --kv-cache-dtype, for cache_type()
 void add_weight_dtype(CLI::App& app, std::string& dtype);
+void add_kv_cache_dtype(CLI::App& app, std::string& dtype);
 inline constexpr const char* kMethodHelp =
     "length methods, joined by +: yarn:factor=4, self-extend:group=8,window=512+log-n (`longhaul list methods`)";
 

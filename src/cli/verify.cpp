@@ -3,6 +3,7 @@
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/log_softmax.h>
 
+#include <cmath>
 #include <cstdio>
 
 #include "base/strings.h"
@@ -51,10 +52,15 @@ Json row_of(const std::string& sequence, int64_t begin, int64_t end, const Agree
 // NAME.ids [T] and NAME.logits [T, V] of the reference: a row of all positions, then rows of `parts` stretches of them.
 Json rows_of(const Model& model, const SafetensorsFile& file, const std::string& name, int64_t parts) {
   const Tensor ids = to_tensor(file.at(name + ".ids"), at::kLong);
-  const Tensor want = to_tensor(file.at(name + ".logits"), at::kDouble), got = logits_of(model, ids);
-  check(got.sizes() == want.sizes(), name, ".logits: wanted ", got.sizes(), ", found ", want.sizes());
-  const int64_t length = ids.size(0);
+  check(ids.dim() == 1 && ids.size(0) > 0, name, ".ids: wanted [T] with T >= 1, found ", ids.sizes());
+  const Tensor want = to_tensor(file.at(name + ".logits"), at::kDouble);
+  check(want.dim() == 2 && want.size(0) == ids.size(0) && want.size(1) == model.info().vocab, name, ".logits: wanted [",
+        ids.size(0), ", ", model.info().vocab, "], found ", want.sizes());
   const double largest = want.abs().max().item<double>();
+  check(std::isfinite(largest) && largest > 0, name,
+        ".logits: wanted finite numbers, not all of them 0, found a largest of ", largest);
+  const Tensor got = logits_of(model, ids);
+  const int64_t length = ids.size(0);
   Json rows = Json::array({row_of(name, 0, length, compare(got, want, largest))});
   for (int64_t p = 0; p < parts && parts > 1; ++p) {
     const int64_t begin = length * p / parts, count = length * (p + 1) / parts - begin;
@@ -80,14 +86,16 @@ int run(const VerifyFlags& flags) {
   const auto model = flags.load();
   Json rows = Json::array();
   double worst = 0;
+  bool good = true;  // a number that is none is no agreement
   for (const std::string& tensor : file.names()) {
     if (!tensor.ends_with(".ids")) continue;
     const Json some = rows_of(*model, file, tensor.substr(0, tensor.size() - 4), flags.parts);
-    worst = std::max(worst, some[0]["error"].get<double>());
+    const auto error = some[0]["error"].get<double>();
+    good = good && error <= flags.tolerance;
+    if (!(error <= worst)) worst = error;
     rows.insert(rows.end(), some.begin(), some.end());
   }
   check(!rows.empty(), flags.reference, ": wanted NAME.ids and NAME.logits, found none");
-  const bool good = worst <= flags.tolerance;
   if (common_flags().json) {
     const Json all = {{"model", flags.model},
                       {"dtype", common_flags().dtype},

@@ -65,13 +65,15 @@ class Falcon : public HubModel {
     embedding_ = add_matrix(embedding_name_, {size_or(config, "vocab_size", 65024), width_});
     for (int64_t i = 0; i < info_.layers; ++i) layers_.push_back(make_layer(i));
     set_head(layer_norm("transformer.ln_f", width_, eps_), "lm_head", config.boolean_or("tie_word_embeddings", true));
-    const bool alibi = config.boolean_or("alibi", false);
-    Rope rope = read_rope(config, {}, info_.head_dim, info_.trained_length);
-    info_.position = alibi ? "alibi (Falcon's)" : "rope:" + rope.type;
-    if (alibi)
+    if (config.boolean_or("alibi", false)) {
+      for (const char* idle : {"rope_theta", "rope_scaling", "rope_parameters"}) config.ignore(idle);
+      info_.position = "alibi (Falcon's)";
       encoding_ = std::make_unique<FalconAlibi>(heads_, info_.head_dim, source.dtype);
-    else
+    } else {
+      Rope rope = read_rope(config, {}, info_.head_dim, info_.trained_length);
+      info_.position = "rope:" + rope.type;
       encoding_ = rotary(std::move(rope), source.dtype);
+    }
     finish(source, "falcon");
   }
 

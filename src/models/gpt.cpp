@@ -34,7 +34,8 @@ constexpr GptSize kSizes[] = {{"mini", 6, 6, 384},
 class Gpt : public Model {
  public:
   Gpt(const GptConfig& config, const ModelOptions& options)
-      : Model(options.blank ? Parameters::blank(options.dtype) : Parameters(options.seed, options.dtype)),
+      : Model(options.blank ? Parameters::blank(options.dtype, *options.blank)
+                            : Parameters(options.seed, options.dtype)),
         config_(config),
         method_(options.method),
         compute_(options.compute) {

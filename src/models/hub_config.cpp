@@ -214,6 +214,13 @@ std::vector<bool> read_sliding_layers(JsonReader& config, int64_t layers,
   return sliding;
 }
 
+int64_t read_switched_window(JsonReader& config) {
+  if (config.boolean_or("use_sliding_window", false))
+    return size_or(config, "sliding_window", config.has("sliding_window") ? 0 : 4096);
+  for (const char* idle : {"sliding_window", "max_window_layers"}) config.ignore(idle);
+  return 0;
+}
+
 std::vector<int64_t> read_windows(JsonReader& config, int64_t layers, int64_t window,
                                   const std::function<bool(int64_t layer)>& slides) {
   std::vector<int64_t> windows;

@@ -48,6 +48,8 @@ HeadSizes read_heads(JsonReader& config, int64_t width, int64_t heads, int64_t k
 // it is given, else `slides(layer)`.
 std::vector<bool> read_sliding_layers(JsonReader& config, int64_t layers,
                                       const std::function<bool(int64_t layer)>& slides);
+// Qwen's sliding_window, 0 where use_sliding_window (default: false) leaves it and max_window_layers idle.
+int64_t read_switched_window(JsonReader& config);
 // The window of each layer, 0: none.
 std::vector<int64_t> read_windows(JsonReader& config, int64_t layers, int64_t window,
                                   const std::function<bool(int64_t layer)>& slides);

@@ -9,7 +9,10 @@
 namespace longhaul {
 
 HubModel::HubModel(HubSource& source)
-    : Model(Parameters::blank(source.dtype)), compute_(source.compute), files_(&source.files), config_(source.json) {
+    : Model(Parameters::blank(source.dtype, source.held_bytes)),
+      compute_(source.compute),
+      files_(&source.files),
+      config_(source.json) {
   read_common_keys(source.config);
   for (const auto& [name, tensor] : files_->tensors()) stored_elements_ += static_cast<double>(tensor.numel());
 }

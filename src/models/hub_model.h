@@ -24,6 +24,7 @@ struct HubSource {
   at::ScalarType dtype;
   ComputeType compute;
   std::string method = "none";  // as LoadOptions
+  double held_bytes = 4;
 };
 
 class HubModel : public Model {

@@ -8,6 +8,7 @@
 #include "io/hub_folder.h"
 #include "models/hub_model.h"
 #include "models/weights.h"
+#include "ops/linear/packed_matrix.h"
 
 namespace longhaul {
 
@@ -130,7 +131,8 @@ std::unique_ptr<Model> make_model(const Json& config, const std::string& path, c
     check(HubFamilies().has(type) || !HubFamilies().has(text_part(config)), path, ": model_type: \"", type,
           "\" is more than text; --hf-overrides model_type=", text_part(config), " takes its text part");
     if (!HubFamilies().has(type)) reader.refuse("model_type", "one of " + known_types());
-    HubSource source{reader, config, path, overridden, files, options.dtype, options.compute, options.method};
+    HubSource source{reader,        config,          path,           overridden,          files,
+                     options.dtype, options.compute, options.method, options.held_bytes()};
     return HubFamilies().find(type).make(source);
   }
   const std::string family = type.substr(std::string(kModelTypePrefix).size());
@@ -138,7 +140,7 @@ std::unique_ptr<Model> make_model(const Json& config, const std::string& path, c
   ModelOptions blank;
   blank.dtype = options.dtype;
   blank.compute = options.compute;
-  blank.blank = true;
+  blank.blank = options.held_bytes();
   blank.method = options.method;
   auto model = ModelFamilies().find(family).make.restore(reader, blank);
   reader.finish();
@@ -155,6 +157,11 @@ Registry<ModelFamily>& ModelFamilies() {
 Registry<HubFamily>& HubFamilies() {
   static Registry<HubFamily> registry("model type");
   return registry;
+}
+
+double LoadOptions::held_bytes() const {
+  if (!weights) return 0;
+  return packed ? longhaul::held_bytes(*packed) : static_cast<double>(c10::elementSize(dtype));
 }
 
 bool is_known_model(const Json& config) {

@@ -20,7 +20,8 @@ struct ModelOptions {
   uint64_t seed = 0;
   at::ScalarType dtype = at::kFloat;  // of the parameters
   ComputeType compute = ComputeType::f32;
-  bool blank = false;           // parameters are left as memory comes: a checkpoint fills them
+  std::optional<double>
+      blank;  // parameters are left as memory comes, a checkpoint fills them: Parameters::blank()'s `held`
   std::string method = "none";  // length methods in force (methods/method.h)
 };
 
@@ -53,6 +54,8 @@ struct LoadOptions {
   std::vector<std::string> overrides;
   std::string method = "none";  // length methods in force: "yarn:factor=4", "self-extend:group=8,window=512+log-n"
   bool weights = true;          // false: tensors are checked, not read, and parameters are whatever memory holds
+
+  double held_bytes() const;  // that a number takes in memory
 };
 
 // Whether config.json is one of a family that is here.

@@ -61,7 +61,10 @@ class Mpt : public HubModel {
     if (attention.is_set("clip_qkv")) clip_ = positive_or(attention, "clip_qkv", 0);
     if (attention.is_set("softmax_scale")) scale_ = positive_or(attention, "softmax_scale", 0);
     only_flag(attention, "prefix_lm", false);
-    return attention.is_set("alibi_bias_max") ? positive_or(attention, "alibi_bias_max", 8) : 8;
+    const double bias_max = attention.is_set("alibi_bias_max") ? positive_or(attention, "alibi_bias_max", 8) : 8;
+    for (const std::string& key : attention.strangers()) attention.ignore(key);
+    attention.finish();  // what is left is nearly a key that is read
+    return bias_max;
   }
 
   Layer make_layer(int64_t i) {

@@ -10,10 +10,9 @@ std::unique_ptr<Model> make(HubSource& source) {
   LlamaShape shape =
       read_llama(source, "qwen2", {.vocab = 151936, .hidden = 22016, .max_positions = 32768, .kv_heads = 32});
   shape.qkv_bias = true;
-  const int64_t window = size_or(config, "sliding_window", config.has("sliding_window") ? 0 : 4096);
-  const int64_t full = config.integer_or("max_window_layers", 28, 0);
-  const bool slides = config.boolean_or("use_sliding_window", false);
-  shape.windows = read_windows(config, shape.layers, slides ? window : 0, [&](int64_t i) { return i >= full; });
+  const int64_t window = read_switched_window(config);
+  const int64_t full = window > 0 ? config.integer_or("max_window_layers", 28, 0) : 0;
+  shape.windows = read_windows(config, shape.layers, window, [&](int64_t i) { return i >= full; });
   return make_llama(source, shape);
 }
 

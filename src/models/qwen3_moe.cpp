@@ -25,10 +25,9 @@ std::unique_ptr<Model> make(HubSource& source) {
                  {.vocab = 151936, .width = 2048, .hidden = 6144, .layers = 24, .max_positions = 32768, .kv_heads = 4});
   shape.head_norms = true;
   shape.qkv_bias = shape.out_bias = config.boolean_or("attention_bias", false);
-  const int64_t window = size_or(config, "sliding_window", config.has("sliding_window") ? 0 : 4096);
-  const bool slides = config.boolean_or("use_sliding_window", false);
+  const int64_t window = read_switched_window(config);
   config.ignore("max_window_layers");  // the reference has the window in all layers or none
-  shape.windows = read_windows(config, shape.layers, slides ? window : 0, [](int64_t) { return true; });
+  shape.windows = read_windows(config, shape.layers, window, [](int64_t) { return true; });
   // transformers 5 writes num_local_experts. None: every layer is dense.
   const char* experts = either_key(config, "num_experts", "num_local_experts");
   shape.experts = config.is_set(experts) ? config.integer(experts, 0, kMostParts) : 128;

@@ -38,16 +38,17 @@ void fill(Tensor& tensor, const Init& init, uint64_t seed, const std::string& na
 
 }  // namespace
 
-Parameters Parameters::blank(at::ScalarType dtype) {
+Parameters Parameters::blank(at::ScalarType dtype, double held) {
   Parameters parameters(0, dtype);
   parameters.blank_ = true;
+  parameters.held_ = held;
   return parameters;
 }
 
 void Parameters::count_bytes(const std::string& name, const std::vector<int64_t>& shape) {
   double elements = 1;
   for (int64_t size : shape) elements *= static_cast<double>(size);
-  bytes_ += elements * static_cast<double>(c10::elementSize(dtype_));
+  bytes_ += elements * held_;
   const auto memory = static_cast<double>(physical_memory());
   check(bytes_ <= memory, "parameter '", name, "': the parameters up to it take ", human_bytes(bytes_),
         ", this machine has ", human_bytes(memory));

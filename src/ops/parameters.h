@@ -30,8 +30,9 @@ struct Parameter {
 class Parameters {
  public:
   explicit Parameters(uint64_t seed = 0, at::ScalarType dtype = at::kFloat) : seed_(seed), dtype_(dtype) {}
-  // Tensors are left as memory comes, whatever their Init says: a checkpoint fills them.
-  static Parameters blank(at::ScalarType dtype);
+  // Tensors are left as memory comes, whatever their Init says: a checkpoint fills them. `held`: bytes that a number will take
+  // then, packed or as it is; 0: nothing will be filled in.
+  static Parameters blank(at::ScalarType dtype, double held);
 
   // Makes and registers a tensor. Error on a name in use, and before memory is taken that this machine has not got.
   Tensor add(const std::string& name, const std::vector<int64_t>& shape, const Init& init, bool trainable = true);
@@ -54,7 +55,7 @@ class Parameters {
   uint64_t seed_;
   at::ScalarType dtype_;
   bool blank_ = false;
-  double bytes_ = 0;  // of all tensors
+  double held_ = static_cast<double>(c10::elementSize(dtype_)), bytes_ = 0;  // of a number, of all tensors
   std::vector<Parameter> parameters_;
   std::map<std::string, size_t> index_;
   std::map<std::string, std::string> aliases_;

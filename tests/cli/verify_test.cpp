@@ -2,7 +2,10 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
 
+#include <ATen/ops/zeros.h>
+
 #include <cmath>
+#include <limits>
 
 #include "base/json.h"
 #include "models/models.h"
@@ -47,6 +50,11 @@ TEST_F(CheckpointCommands, VerifyTellsAgreementByPosition) {
   EXPECT_EQ(result["rows"][4]["top1"], 0.8);
   ASSERT_EQ(run("verify llama reference.safetensors"), 1);
   EXPECT_TRUE(contains(out_, "DIFFERS")) << out_;
+  write_reference(std::numeric_limits<double>::infinity());
+  expect_refusal("verify llama reference.safetensors", "a.logits: wanted finite numbers");
+  write_safetensors(folder_ / "reference.safetensors",
+                    {to_named("a.ids", at::arange(0, at::kLong)), to_named("a.logits", at::zeros({0, 300}))});
+  expect_refusal("verify llama reference.safetensors", "a.ids: wanted [T] with T >= 1");
   write_safetensors(folder_ / "reference.safetensors", {});
   expect_refusal("verify llama reference.safetensors", "wanted NAME.ids and NAME.logits, found none");
 }
@@ -79,6 +87,25 @@ TEST_F(CheckpointCommands, InspectShowsWindows) {
     return parse_json(out_, "inspect")["cost"]["flops"].get<double>();
   };
   EXPECT_LT(flops_with_window("5"), flops_with_window("null") / 100);
+}
+
+// 2 layers of width 16 with 4 heads: 2 * 2 * 16 numbers of state a token, and for int8 a scale for each head's key and value.
+TEST_F(CheckpointCommands, InspectCountsWhatInferenceWouldHold) {
+  const auto cost = [&](const std::string& flags) {
+    EXPECT_EQ(run("inspect llama --length 100 --json " + flags), 0) << err_;
+    return parse_json(out_, "inspect");
+  };
+  const Json plain = cost(""), half = cost("--dtype bf16"), small = cost("--weight-dtype int8 --kv-cache-dtype int8");
+  const int64_t heads = plain["kv_heads"], numbers = 2 * 2 * heads * plain["head_dim"].get<int64_t>();
+  EXPECT_EQ(plain["state_bytes_per_token"], 4 * numbers);
+  EXPECT_EQ(small["state_bytes_per_token"], numbers + 2 * 2 * heads * 4);
+  const auto weights = [](const Json& all) {
+    return all["cost"]["decode_bytes"].get<double>() - all["cost"]["decode_state_bytes"].get<double>();
+  };
+  EXPECT_EQ(weights(plain), 4 * plain["parameters"].get<double>());
+  EXPECT_NEAR(weights(half) / weights(plain), 0.5, 0.05);  // norms stay f32
+  EXPECT_NEAR(weights(small) / weights(plain), (1 + 4.0 / 128) / 4, 0.05);
+  expect_refusal("inspect llama --dtype f64 --weight-dtype int8", "--dtype f64 takes weights as f64 only");
 }
 
 TEST_F(CheckpointCommands, GenerateContinues) {

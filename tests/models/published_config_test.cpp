@@ -108,6 +108,10 @@ TEST_F(PublishedConfig, AnOverrideThatNobodyReadsIsAnError) {
   }
   EXPECT_TRUE(contains(message("mistral", Json::object(), {"slidin_window=null"}), "did you mean 'sliding_window'?"));
   EXPECT_TRUE(contains(message("gemma", Json::object(), {"hidden_act=relu"}), "nothing reads 'hidden_act'"));
+  EXPECT_TRUE(contains(message("qwen2", Json::object(), {"sliding_window=5"}), "nothing reads 'sliding_window'"));
+  EXPECT_EQ(message("qwen2", Json::object(), {"sliding_window=5", "use_sliding_window=true"}), "no error");
+  EXPECT_TRUE(contains(message("falcon", {{"alibi", true}}, {"rope_theta=5"}), "nothing reads 'rope_theta'"));
+  EXPECT_TRUE(contains(message("mpt", Json::object(), {"attn_config.clip_qvk=6"}), "did you mean 'clip_qkv'?"));
   EXPECT_TRUE(contains(message("mistral", Json::object(), {"slidin_window="}),
                        "--hf-overrides: slidin_window=: config.json has no such key"));
   EXPECT_EQ(message("mistral", {{"torch_dtype", "float32"}},

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/machine.h"
 #include "support.h"
 
 namespace longhaul {
@@ -133,6 +134,19 @@ TEST(Parameters, AreRefusedBeforeMemoryIsTakenThatIsNotThere) {
   });
   EXPECT_TRUE(contains(message, "parameter 'wide': the parameters up to it take 65536.0 PiB, this machine has "))
       << message;
+}
+
+// Four fifths of the machine's memory in numbers of four bytes, once and again: packed in one byte each, or never read, they fit.
+TEST(Parameters, AreCountedAsTheyWillBeHeld) {
+  const std::vector<int64_t> shape = {physical_memory() / 5 / 1024, 1024};
+  for (double held : {0.0, 1.0}) {
+    Parameters parameters = Parameters::blank(at::kFloat, held);
+    for (const char* name : {"a", "b"}) parameters.add(name, shape, Init::zeros());
+  }
+  Parameters plain = Parameters::blank(at::kFloat, 4);
+  plain.add("a", shape, Init::zeros());
+  EXPECT_TRUE(
+      contains(error_of([&] { plain.add("b", shape, Init::zeros()); }), "parameter 'b': the parameters up to it"));
 }
 
 // Keys that the queries of a text look at, counted one by one.

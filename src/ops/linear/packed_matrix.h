@@ -19,6 +19,12 @@ constexpr int64_t element_bytes(WeightType type) {
   return type == WeightType::f32 ? 4 : type == WeightType::bf16 ? 2 : 1;
 }
 
+// Bytes that a number takes, with its share of a scale.
+constexpr double held_bytes(WeightType type) {
+  const double scale = type == WeightType::int8 ? 4.0 / kScaleGroup : 0;
+  return static_cast<double>(element_bytes(type)) + scale;
+}
+
 // W [rows, depth] in panels of kPanelRows rows, zeros behind the last. Panel p holds, for k = 0, 1, ..., the number k of each of its
 // rows; bf16 pairs rows r and r + 16, so that a word of 32 bits gives both with a shift and a mask.
 struct PackedMatrix {
