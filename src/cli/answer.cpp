@@ -141,6 +141,7 @@ int run(const AnswerFlags& flags) {
       flags.context.empty() ? model->info().trained_length : parse_length(flags.context, "--context");
   const int64_t window = flags.window.empty() ? context : parse_length(flags.window, "--window");
   check(window >= 1 && window <= context, "--window: wanted 1 to ", context, " (--context), got ", window);
+  options.longest = context;
   const CacheType cache = flags.cache();
   const int64_t room = room_for(*model, context, options.texts, cache);
   if (common_flags().dry_run) {

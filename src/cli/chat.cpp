@@ -34,12 +34,16 @@ class ChatLoop {
     if (lines_.is_terminal()) print_text("/help lists the commands, Ctrl-D leaves.\n");
     while (std::optional<std::string> line = lines_.read()) {
       if (trim(*line).empty()) continue;
+      const Conversation before = chat_.conversation;
+      ChatStep step = ChatStep::kAnswer;
       try {
-        if (take(*line) == ChatStep::kLeave) return;
+        step = take(*line);
       } catch (const Error& error) {  // one mistake, or a text that is too long, does not end a conversation
-        if (!chat_.conversation.is_answered()) chat_.conversation.undo();
         std::fprintf(stderr, "longhaul: %s\n", error.what());
       }
+      if (step == ChatStep::kLeave) return;
+      // Stopped before it began, or an error: as it was, with the old answer of a question that was asked again.
+      if (step == ChatStep::kAnswer && !chat_.conversation.is_answered()) chat_.conversation = before;
     }
     if (lines_.is_terminal()) print_text("\n");
   }
@@ -72,7 +76,6 @@ class ChatLoop {
           },
           [&] { return guard.received(); });
     }
-    if (!chat_.conversation.is_answered()) chat_.conversation.undo();  // stopped before it began
     print_text((json ? json_text(json_of(answer), "chat") : "") + "\n");
     const int64_t used = answer.prompt + answer.tokens;
     log_info(answer.finish == "interrupted" ? "stopped; " : "", with_commas(answer.tokens), " tokens, ",

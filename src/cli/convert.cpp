@@ -70,8 +70,10 @@ int to_state_dict(const ConvertFlags& flags) {
     for (const auto& [alias, target] : model->parameters().aliases()) {
       if (target == parameter.name) names.push_back(alias);
     }
-    const std::string& stored = *std::find_if(names.begin(), names.end(), [&](const auto& n) { return file.has(n); });
-    const TensorView& view = file.at(stored);
+    const auto stored = std::find_if(names.begin(), names.end(), [&](const auto& n) { return file.has(n); });
+    check(stored != names.end(), "convert: --format state_dict is for run directories; ", weights, " has no ",
+          parameter.name);
+    const TensorView& view = file.at(*stored);
     for (const std::string& name : names) tensors.push_back({name, view.dtype, view.shape, view.bytes});
   }
   if (!common_flags().dry_run) write_torch_file(flags.output, tensors);

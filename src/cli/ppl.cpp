@@ -52,7 +52,7 @@ std::vector<Subject> subjects_of(const PplFlags& flags, const Dataset& data) {
   options.weight_dtype = flags.weight_dtype;
   options.device = common_flags().device;
   options.chunk = flags.chunk.empty() ? 0 : parse_length(flags.chunk, "--chunk");
-  options.vocab = data.vocab_size();
+  options.vocab = data.vocab_size_without_added();
   options.journal = flags.journal;
   options.overrides = flags.overrides;
   std::vector<Subject> subjects;

@@ -158,6 +158,8 @@ void Scheduler::queue(std::unique_ptr<Text> text) {
   const int64_t longest = info.traits.longest;
   check(longest == 0 || text->longest <= longest, "encoding '", info.position, "' ends at ", with_commas(longest),
         " tokens, asked for ", with_commas(text->longest));
+  check(options_.longest == 0 || text->longest <= options_.longest, "a text of ", with_commas(text->longest),
+        " tokens with what may continue it, the context has ", with_commas(options_.longest));
   check(Engine::pages_for(text->longest) <= pages_, "engine: a text of ", with_commas(text->longest),
         " tokens, there is room for ", with_commas(pages_ * kPageRows));
   for (int64_t token : text->tokens)

@@ -34,6 +34,7 @@ struct ContinueTokens {
 struct SchedulerOptions {
   int64_t texts = 16;   // in a pass, at most
   int64_t chunk = 512;  // tokens of prompts in a pass, at most
+  int64_t longest = 0;  // tokens of a text and what continues it, at most; 0: what there is room for
 };
 
 class Scheduler {
@@ -46,7 +47,7 @@ class Scheduler {
 
   // Queued in this order, but that texts with one context enter one behind the other: what they share is read once.
   // (Not under an encoding that moves with the length: its keys belong to a text of one length.) Callbacks may add
-  // more. Error for a text that the engine has no room for, no positions or no such tokens.
+  // more. Error for a text that the engine has no room for, that is longer than the options allow, or has no positions or no such tokens.
   void add(ScoreTokens request);
   void add(ContinueTokens request);
   // One pass; false, and nothing is done, when nothing is left to do.

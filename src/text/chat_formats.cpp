@@ -78,10 +78,17 @@ LH_REGISTER(ChatFormats, "rwkv-world", "User: ... Assistant: ... with blank line
 {{- 'Assistant:' if add_generation_prompt else '' }})",
                        {"\n\n"}});
 
-// Published models whose own files do not say how they were tuned.
-std::string format_of_published(std::string folder) {
+// The name that a model was published under: that of its folder, or, of a snapshot in the hub's cache, of the repository's
+// (models--ORG--NAME/snapshots/COMMIT).
+std::string published_name(std::string folder) {
   while (folder.ends_with('/')) folder.pop_back();
-  const std::string name = file_name(folder);
+  const std::string parent = folder_of(folder);
+  return file_name(file_name(parent) == "snapshots" ? folder_of(parent) : folder);
+}
+
+// Published models whose own files do not say how they were tuned.
+std::string format_of_published(const std::string& folder) {
+  const std::string name = published_name(folder);
   if (name.find("CLEX-7B-Chat") != std::string::npos) return "vicuna_v1.1";
   if (name.find("CLEX-Mixtral-8x7B-Chat") != std::string::npos) return "zephyr";
   return "";

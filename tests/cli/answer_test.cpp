@@ -66,7 +66,9 @@ TEST_F(AnswerCommand, MistakesAreOneLine) {
   refuses("", R"({"kind": "generate", "context": "x", "top_p": 2})",
           "line 1: --top-p: wanted a number in [0, 1], got 2");
   refuses("", R"({"kind": "generate", "context": "x", "max_tokens": 0})", "max_tokens: wanted an integer");
-  refuses("--context 64", R"({"kind": "generate", "context": "x", "max_tokens": 2000})", "there is room for 1,024");
+  refuses("--context 64", R"({"kind": "generate", "context": "x", "max_tokens": 65})",
+          "line 1: a text of 65 tokens with what may continue it, the context has 64");
+  EXPECT_EQ(answers("--context 64", R"({"kind": "generate", "context": "x", "max_tokens": 64})").size(), 1u);
   refuses("--window 200", "", "--window: wanted 1 to 128 (--context), got 200");
   refuses("--batch 0", "", "--batch: wanted 1 to 1048576, got 0");
 }

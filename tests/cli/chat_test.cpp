@@ -91,6 +91,16 @@ TEST_F(ChatCommand, AMistakeDoesNotEndTheChat) {
     EXPECT_TRUE(contains(err_, part)) << part << "\n" << err_;
 }
 
+TEST_F(ChatCommand, AnAnswerThatCannotBeGivenAgainStays) {
+  const std::vector<Json> lines =
+      answers("--context 30", "one\n/system " + std::string(40, 'x') + "\n/regen\n/save talk\n");
+  ASSERT_EQ(lines.size(), 1u) << out_;
+  EXPECT_TRUE(contains(err_, "--context is 30")) << err_;
+  const Json messages = read_json(folder_ / "talk.json")["messages"];
+  EXPECT_EQ(messages[0], Json::array({"user", "one"}));
+  EXPECT_EQ(messages[1][1], lines[0]["text"]);
+}
+
 TEST_F(ChatCommand, TemplatesOfFoldersAndFiles) {
   write_file(
       folder_ / "cable/tokenizer_config.json",

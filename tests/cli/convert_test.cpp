@@ -365,6 +365,13 @@ TEST_F(Convert, MambaOfAKindThatNobodyHasIsRefused) {
   refuses("nonsense", 1, "unknown key 'nonsense'");
 }
 
+TEST_F(Convert, AStateDictIsOfARunDirectory) {
+  toy_checkpoint("llama").write(folder_ / "llama");
+  EXPECT_EQ(convert("llama llama.pt --format state_dict"), 2);
+  EXPECT_TRUE(contains(err_, "--format state_dict is for run directories; llama/model.safetensors has no ")) << err_;
+  EXPECT_FALSE(exists(folder_ / "llama.pt"));
+}
+
 TEST_F(Convert, WhatTheTensorsDoNotTellIsAskedForAndNothingIsLeftBehind) {
   make_run("cable", "cable", kSmall);
   make_run("alibi", "alibi:variant=upstream", "gpt:layers=1,width=48,heads=3");

@@ -111,6 +111,9 @@ TEST(ChatFormats, WhichOneAFolderTakes) {
   EXPECT_TRUE(said_by("CLEX-7B-Chat-16K/", "").starts_with("BA chat between a curious user"));
   EXPECT_EQ(said_by("CLEX-Mixtral-8x7B-Chat-32K", ""), "B<|system|>\n</s>\n<|user|>\nq</s>\n<|assistant|>\n");
   EXPECT_EQ(said_by("CLEX-7B-Chat-16K", "plain"), "q\n");
+  const std::string cached = "models--DAMO-NLP-SG--CLEX-7B-Chat-16K/snapshots/0123abc";
+  make_folders(folder / cached);
+  EXPECT_TRUE(said_by(cached, "").starts_with("A chat between a curious user"));
   write_file(folder / "file", "file {{ bos_token }}");
   EXPECT_EQ(said_by("own", folder / "file"), "file B");
   EXPECT_TRUE(contains(error_of([&] { said_by("none", ""); }), "none: has no chat template; name a file or a format"));
