@@ -1,5 +1,6 @@
 // Bytes as the small pieces of a tokenizer.json behind a model that their first word names, or, behind "model", as a
-// whole one: it is refused, or it does what every tokenizer promises.
+// whole one; what stands behind a record separator is the added_tokens_decoder of a tokenizer_config.json beside it. It is refused, or
+// it does what every tokenizer promises.
 #include "fuzz/use_tokenizer.h"
 #include "text/byte_alphabet.h"
 #include "text/pipeline_tokenizer.h"
@@ -35,13 +36,18 @@ const std::map<std::string, std::string>& models() {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   return fuzz_text(data, size, [](std::string_view text) {
+    TokenizerConfig config;
+    config.end_of_text = "</s>";
+    if (const size_t separator = text.find('\x1E'); separator != std::string_view::npos) {
+      const Json added = Json::parse(text.substr(separator + 1), nullptr, /*allow_exceptions=*/false);
+      if (added.is_object()) config.added_tokens = added;
+      text = text.substr(0, separator);
+    }
     std::string json = "{\"model\":" + models().at("bytes") + "," + std::string(text);
     if (text.starts_with("model")) json = "{" + std::string(text.substr(5));
     for (const auto& [name, model] : models()) {
       if (text.starts_with(name)) json = "{\"model\":" + model + "," + std::string(text.substr(name.size()));
     }
-    TokenizerConfig config;
-    config.end_of_text = "</s>";
     use_tokenizer(PipelineTokenizer(parse_tokenizer_json(json, "tokenizer.json", config), "tokenizer.json"));
   });
 }

@@ -185,6 +185,7 @@ class Packer {
     manifest["tokenizer"] = tokenizer_->spec();
     manifest["tokenizer_hash"] = tokenizer_->hash();
     manifest["vocab_size"] = tokenizer_->vocab_size();
+    manifest["vocab_size_without_added"] = tokenizer_->vocab_size_without_added();
     manifest["end_of_text"] = tokenizer_->end_of_text();
     manifest["dtype"] = id_width(tokenizer_->vocab_size()) == 2 ? "uint16" : "uint32";
     manifest["hash"] = hash.hex();

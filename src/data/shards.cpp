@@ -201,6 +201,7 @@ void Dataset::open_packed(const std::string& path) {
   tokenizer_ = reader.string("tokenizer");
   tokenizer_hash_ = reader.string("tokenizer_hash");
   vocab_ = reader.integer("vocab_size", 1, kLargestVocabulary);
+  vocab_without_added_ = reader.integer_or("vocab_size_without_added", vocab_, 1, vocab_);
   end_of_text_ = reader.integer("end_of_text", -1, vocab_ - 1);
   hash_ = reader.string("hash");
   std::string dtype = reader.string("dtype"), wanted = id_width(vocab_) == 2 ? "uint16" : "uint32";
@@ -230,6 +231,9 @@ void Dataset::open_bare(const std::string& tokenizer) {
     auto named = make_tokenizer(tokenizer);
     tokenizer_hash_ = named->hash();
     convention = {named->vocab_size(), named->end_of_text()};
+    vocab_without_added_ = named->vocab_size_without_added();
+  } else {
+    vocab_without_added_ = convention.vocab;
   }
   vocab_ = convention.vocab;
   end_of_text_ = convention.end_of_text;

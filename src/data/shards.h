@@ -1,6 +1,6 @@
 // A data set: a folder of token shards. `longhaul data pack` makes them with a manifest; the bare shards of other programs
 // (token_files.h) are read as they are.
-//   manifest.json          {format, tokenizer, tokenizer_hash, vocab_size, end_of_text, dtype, hash,
+//   manifest.json          {format, tokenizer, tokenizer_hash, vocab_size, vocab_size_without_added, end_of_text, dtype, hash,
 //                           splits: {train: {tokens, documents, bytes, shards: [tokens of each]}, val: {...}},
 //                           sources: [{input, files, documents, bytes, tokens}], skipped: {reason: count}, settings}
 //   train_000000.bin ...   little-endian uint16 (vocab <= 65,536) or uint32 ids, nothing else
@@ -73,6 +73,9 @@ class Dataset {
   bool has_split(const std::string& name) const;           // and it has tokens
   const std::vector<TokenSplit>& splits() const { return splits_; }
   int64_t vocab_size() const { return vocab_; }
+  int64_t vocab_size_without_added() const {
+    return vocab_without_added_;
+  }                                                            // as the tokenizer's; what a model must have
   const std::string& tokenizer() const { return tokenizer_; }  // "": bare shards, and nobody named it
   const std::string& tokenizer_hash() const { return tokenizer_hash_; }
   int64_t end_of_text() const { return end_of_text_; }  // -1: none
@@ -86,7 +89,7 @@ class Dataset {
   void open_bare(const std::string& tokenizer);
   bool is_bare() const { return !manifest_.contains("hash"); }
   std::string folder_, tokenizer_, tokenizer_hash_, hash_;
-  int64_t vocab_ = 0, end_of_text_ = -1;
+  int64_t vocab_ = 0, vocab_without_added_ = 0, end_of_text_ = -1;
   Json manifest_;
   std::vector<TokenSplit> splits_;
 };

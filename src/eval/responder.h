@@ -42,8 +42,8 @@ struct ModelSubjectOptions {
   std::string device = "cpu";
   int64_t chunk =
       0;  // tokens a layer takes at a time; 0: 4,096 for longer windows where the encoding is exact in chunks
-  int64_t vocab = 0;                   // of the data: a model with a smaller one is an Error when it is loaded
-  std::string journal;                 // "": <folder>/eval
+  int64_t vocab = 0;    // of the data without added tokens: a model with a smaller one is an Error when it is loaded
+  std::string journal;  // "": <folder>/eval
   std::vector<std::string> overrides;  // of config.json, as LoadOptions
   std::string method = "none";         // as LoadOptions
 };

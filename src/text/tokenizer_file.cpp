@@ -48,23 +48,34 @@ void read_added_token(const Json& json, const std::string& where, const TokenIds
   file.added.push_back(std::move(token));
 }
 
+// An entry of a list of added tokens, and where it stands.
+struct ListedToken {
+  Json token;
+  std::string where;
+};
+
 // The config's tokens replace those of the same content, or come behind them.
-Json with_config(Json list, const Json& config, const std::string& where) {
+std::vector<ListedToken> with_config(const Json& list, const Json& config, const std::string& where) {
   check(list.is_array(), where, ": wanted a list, found ", list.type_name());
-  if (config.is_null()) return list;
+  std::vector<ListedToken> all;
+  for (size_t i = 0; i < list.size(); ++i) all.push_back({list[i], str(where, "[", i, "]")});
+  if (config.is_null()) return all;
   for (const auto& [id, settings] : config.items()) {
-    Json token = settings;
-    token["id"] = parse_integer(id, "tokenizer_config.json: added_tokens_decoder");
-    auto same = std::find_if(list.begin(), list.end(), [&](const Json& other) {
-      return other.is_object() && other.contains("content") && other["content"] == token.value("content", Json());
+    const std::string decoder = "tokenizer_config.json: added_tokens_decoder";
+    ListedToken listed{settings, str(decoder, ".", id)};
+    check(settings.is_object(), listed.where, ": wanted an object, found ", settings.type_name());
+    listed.token["id"] = parse_integer(id, decoder);
+    const Json content = settings.value("content", Json());
+    auto same = std::find_if(all.begin(), all.end(), [&](const ListedToken& other) {
+      return other.token.is_object() && other.token.contains("content") && other.token["content"] == content;
     });
-    if (same == list.end()) {
-      list.push_back(token);
+    if (same == all.end()) {
+      all.push_back(std::move(listed));
     } else {
-      *same = token;
+      *same = std::move(listed);
     }
   }
-  return list;
+  return all;
 }
 
 // Tokens that are looked for in normalised text are normalised themselves, and decoders get them so. Special is then
@@ -180,11 +191,10 @@ TokenizerFile from_json(const SortedJson& json, const std::string& where, const 
   if (const Json* piece = given("pre_tokenizer")) file.pretokenizer = Pretokenizer(*piece, where + ": pre_tokenizer");
   if (const Json* piece = given("decoder")) file.decoder = TokenDecoder(*piece, where + ": decoder");
   TokenIds ids = read_model(json["model"], where + ": model", file);
-  Json added = with_config(pieces.value("added_tokens", Json::array()), config.added_tokens, where + ": added_tokens");
   Texts contents;
-  for (size_t i = 0; i < added.size(); ++i) {
-    read_added_token(added[i], str(where, ": added_tokens[", i, "]"), ids, contents, file);
-  }
+  for (const ListedToken& listed :
+       with_config(pieces.value("added_tokens", Json::array()), config.added_tokens, where + ": added_tokens"))
+    read_added_token(listed.token, listed.where, ids, contents, file);
   if (const Json* piece = given("post_processor")) read_post_processor(*piece, where + ": post_processor", file);
   if (config.decides_ends) put_ends(config, ids, file);
   reader.finish();
@@ -210,6 +220,15 @@ std::set<std::string> special_spellings(const std::string& folder) {
   std::set<std::string> special;
   const Json named = read_special_tokens(folder);
   for (const auto& [name, spelling] : named.items()) special.insert(spelling.get<std::string>());
+  for (const char* file : {"special_tokens_map.json", "tokenizer_config.json"}) {
+    const std::string path = path_join(folder, file);
+    const Json config = exists(path) ? read_json(path) : Json();
+    if (!config.is_object() || !config.contains("additional_special_tokens")) continue;
+    for (const Json& token : config["additional_special_tokens"]) {  // a text, or an object with one
+      const Json content = token.is_object() ? token.value("content", Json()) : token;
+      if (content.is_string()) special.insert(content.get<std::string>());
+    }
+  }
   return special;
 }
 
@@ -254,13 +273,12 @@ TokenizerFile read_gpt2_files(const std::string& vocab_path, const TokenizerConf
 }
 
 std::vector<AddedToken> tokens_behind(int64_t vocabulary, const std::string& folder, const TokenizerConfig& config) {
-  const std::string where = path_join(folder, "added_tokens.json");
-  const Json list = with_config(added_tokens_beside(folder, special_spellings(folder)), config.added_tokens, where);
+  const Json beside = added_tokens_beside(folder, special_spellings(folder));
   std::vector<AddedToken> tokens;
   std::set<int64_t> ids;
   Texts contents;
-  for (size_t i = 0; i < list.size(); ++i) {
-    AddedToken token = parse_added_token(list[i], str(where, ": ", i));
+  for (const auto& [listed, where] : with_config(beside, config.added_tokens, path_join(folder, "added_tokens.json"))) {
+    AddedToken token = parse_added_token(listed, where);
     if (token.id < vocabulary) continue;
     check(ids.insert(token.id).second, where, ": ", in_quotes(token.content), ": id ", token.id,
           " is another token's already");

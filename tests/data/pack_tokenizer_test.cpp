@@ -30,6 +30,7 @@ TEST(PackTokenizer, WritesItsIdsOnAnyNumberOfThreads) {
     EXPECT_EQ(dataset.tokenizer_hash(), tokenizer->hash());
     EXPECT_EQ(dataset.end_of_text(), 258);
     EXPECT_EQ(dataset.vocab_size(), 259);
+    EXPECT_EQ(dataset.vocab_size_without_added(), 258);
     std::vector<int64_t> ids(static_cast<size_t>(dataset.split("train").tokens()));
     dataset.split("train").read(0, ids);
     EXPECT_EQ(ids, wanted);

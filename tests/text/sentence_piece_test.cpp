@@ -95,7 +95,7 @@ TEST(SentencePiece, TokensThatItsFolderAddsStandBehindThePieces) {
   TemporaryFolder folder;
   write_file(folder / "tokenizer.model", pieces() + piece("xy", -3) + trainer(2) + normalizer(true, true));
   write_file(folder / "added_tokens.json", R"({"<pad>": 10, "[turn]": 12})");
-  write_file(folder / "special_tokens_map.json", R"({"pad_token": "<pad>"})");
+  write_file(folder / "special_tokens_map.json", R"({"additional_special_tokens": ["<pad>"]})");
   auto tokenizer = make_tokenizer(folder.path());
   EXPECT_EQ(tokenizer->vocab_size(), 13);
   EXPECT_EQ(tokenizer->vocab_size_without_added(), 10);
@@ -109,6 +109,10 @@ TEST(SentencePiece, TokensThatItsFolderAddsStandBehindThePieces) {
   EXPECT_EQ(names, (std::vector<std::string>{"tokenizer.model", "added_tokens.json", "special_tokens_map.json"}));
   write_file(folder / "added_tokens.json", R"({"<pad>": 10, "[turn]": 10})");
   EXPECT_TRUE(contains(error_of([&] { make_tokenizer(folder.path()); }), "id 10 is another token's already"));
+  write_file(folder / "added_tokens.json", "{}");
+  write_file(folder / "tokenizer_config.json", R"({"added_tokens_decoder": {"10": "<pad>"}})");
+  EXPECT_EQ(error_of([&] { make_tokenizer(folder.path()); }),
+            "tokenizer_config.json: added_tokens_decoder.10: wanted an object, found string");
 }
 
 TEST(SentencePiece, UserDefinedPiecesAreNeverCutInBpeAndLikelyInUnigram) {
