@@ -3,10 +3,10 @@
 
     bench/peers/.venv/bin/python3 tools/parity.py --program build/release/bin/longhaul --cases 200 [--seed 0] [--only falcon]
 
-Each case draws a family, the sizes and switches of its config, a type of rope_scaling, a container and the names' prefix; writes the
-checkpoint and the float64 logits of two texts, one beyond the trained length where the class allows that; and asks
-`longhaul verify` in f64 and in f32 and `longhaul generate` for the same greedy tokens. What differs is printed with its config and kept.
-The fixtures of `make golden` are recorded runs of the same library; this finds what they do not hold.
+Each case draws a family, the sizes and switches of its config, a type of rope_scaling, one file or shards; writes the checkpoint and the
+float64 logits of two texts, one beyond the trained length where the class allows that; and asks `longhaul verify` in f64 and in f32.
+What differs is printed with its config and kept. The fixtures of `make golden` are recorded runs of the same library, with generation,
+caches and other containers; this finds configs that they do not hold.
 """
 
 import argparse
@@ -403,7 +403,7 @@ def doubles():
 
 
 def write(case, folder, draw):
-    """Checkpoint and reference logits; the greedy continuation."""
+    """The checkpoint, and the reference's logits beside it."""
     config = case["config"]
     model = randomised(transformers.AutoModelForCausalLM.from_config(hub_config(config)), case["seed"]).float().eval()
     model.tie_weights()
