@@ -50,10 +50,10 @@ class Rows:
             self.all = [json.loads(line) for line in file if line.strip()]
 
     def find(self, **wanted):
-        """The last row with these keys, its own or its shape's."""
+        """The last row with these keys, its shape's or its own: a shape names a model, a row may hold the folder that it is in."""
         for row in reversed(self.all):
             shape = row["shape"] if isinstance(row["shape"], dict) else {"size": row["shape"]}
-            if all({**shape, **{k: v for k, v in row.items() if k != "shape"}}.get(k) == v for k, v in wanted.items()):
+            if all({**row, **shape}.get(k) == v for k, v in wanted.items()):
                 if "error" in row:
                     raise Missing(f"{row['error']} ({wanted})")
                 return row
