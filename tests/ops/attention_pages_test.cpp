@@ -102,6 +102,25 @@ TEST(AttentionPages, LongDecodingSkipsInThemToo) {
   expect_the_same_bits(shape, at::kFloat);
 }
 
+// What is skipped in one sequence is no matter of those beside it: a longer one, or one of many queries.
+TEST(AttentionPages, ASequenceIsTheSameBesideOthers) {
+  const at::NoGradGuard off;
+  for (BiasForm form : {BiasForm::none, BiasForm::distance, BiasForm::separable, BiasForm::kernel}) {
+    Shape shape;
+    shape.form = form, shape.queries = {1, 1, 300}, shape.past = {700, 2500, 0}, shape.slope = 0.4;
+    const Case c(shape);
+    const testing::Inputs x(c, at::kFloat);
+    AttentionSpans alone = c.ref.spans;
+    alone.query_offsets.resize(2), alone.key_begin.resize(1), alone.key_end.resize(1);
+    testing::Inputs first = x;
+    if (first.g.defined()) first.g = first.g.slice(0, 0, 1);
+    const AttentionOptions options = testing::options_of(c);
+    const Tensor beside = attention(x.q, x.k, x.v, c.ref.spans, x.bias(c), options);
+    const Tensor found = attention(x.q.slice(0, 0, 1), x.k, x.v, alone, first.bias(c), options);
+    EXPECT_TRUE(at::equal(found, beside.slice(0, 0, 1))) << "bias " << static_cast<int>(form);
+  }
+}
+
 TEST(AttentionPages, WhatDoesNotFitIsAnError) {
   Shape shape;
   shape.queries = {2}, shape.past = {100};

@@ -7,6 +7,7 @@
 #include "ops/attention/attention_aten.h"
 #include "ops/attention/attention_cpu.h"
 #include "ops/attention/attention_cpu_call.h"
+#include "ops/attention/attention_packing.h"
 
 namespace longhaul {
 namespace {

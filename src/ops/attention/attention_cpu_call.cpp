@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "ops/attention/attention_blocks.h"
+#include "ops/attention/attention_packing.h"
 
 namespace longhaul {
 
@@ -16,6 +17,9 @@ using namespace kernels;
 namespace {
 
 static_assert(kPageRows == kKeyTile, "tiles are looked up by page");
+
+// Keys from which a pass over k costs less, even for one query, than the tiles that it lets us skip.
+constexpr int64_t kWorthNorms = 2048;
 
 // Elements of one block of dense bias: 64 MB.
 constexpr int64_t kDenseElements = int64_t{1} << 24;
@@ -128,6 +132,18 @@ void CpuCall::expand_table(const Tensor& table) {
   }
 }
 
+bool CpuCall::skips(int64_t b) const {
+  if (setting.log2_eps == -std::numeric_limits<float>::infinity()) return false;
+  return problem.queries(b) >= kQueryTile || problem.keys(b) >= kWorthNorms;
+}
+
+bool CpuCall::skips() const {
+  for (int64_t b = 0; b < problem.sequences(); ++b) {
+    if (skips(b)) return true;
+  }
+  return false;
+}
+
 void CpuCall::norm_keys() const {
   run_tasks<NormScratch>(groups * all_tiles(), [&](int64_t task, NormScratch& scratch) {
     const int64_t g = task / all_tiles(), tile = task % all_tiles(), b = sequence_of_tile(tile);
@@ -208,8 +224,10 @@ Keys CpuCall::keys(int64_t b, int64_t h) const {
   keys.longest = longest;
   const int64_t group_tile = h / (heads / groups) * all_tiles() + tile_offset_[b],
                 tile = h * all_tiles() + tile_offset_[b];
-  keys.tile.k_norm = k_norm_.const_data_ptr<float>() + group_tile;
-  keys.prefix.k_norm = k_norm_before_.const_data_ptr<float>() + group_tile;
+  if (skips(b)) {
+    keys.tile.k_norm = k_norm_.const_data_ptr<float>() + group_tile;
+    keys.prefix.k_norm = k_norm_before_.const_data_ptr<float>() + group_tile;
+  }
   if (separable()) {
     const int64_t at = h * s_high_.size(1) + tile_offset_[b] * kKeyTile;
     keys.s_high = s_high_.const_data_ptr<float>() + at, keys.s_low = s_low_.const_data_ptr<float>() + at;

@@ -52,8 +52,11 @@ class CpuCall {
       const std::function<void(int64_t b, int64_t r0, int64_t r1, const Tensor& dense)>& visit) const;
   int64_t dense_row(int64_t b) const { return kernels::tiles_of(problem.keys(b)) * kernels::kKeyTile; }
   bool separable() const { return s_high_.defined(); }
-  bool skips() const { return setting.log2_eps > -std::numeric_limits<float>::infinity(); }
-  // The bounds of k that skipping needs: all at once, or each tile by who packs it and the end of it.
+  // Whether tiles of sequence b may be skipped, and of any: it takes a pass over k, which has to be worth it. Of a sequence alone,
+  // so that its result does not depend on its neighbours.
+  bool skips(int64_t b) const;
+  bool skips() const;
+  // The bounds of k that skipping needs: all at once, or each tile by who packs it and then the end of it.
   void norm_keys() const;
   void set_k_norm(int64_t g, int64_t tile, float norm) const {
     k_norm_.data_ptr<float>()[g * all_tiles() + tile] = norm;

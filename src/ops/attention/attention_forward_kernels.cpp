@@ -1,5 +1,5 @@
-// One query tile through all its key tiles with the online softmax (Milakov and Gimelshein 2018; Dao et al. 2022), from the
-// diagonal to the left, so that a decaying bias lets it stop early.
+// Query tiles through all their key tiles with the online softmax (Milakov and Gimelshein 2018; Dao et al. 2022): from the
+// diagonal to the left where a decaying bias may let them stop early, else in the order in which keys lie in memory.
 #include "ops/attention/targets.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -7,6 +7,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "ops/attention/attention_packing.h"
 #include "ops/attention/skipping-inl.h"
 #include "ops/op.h"
 
@@ -16,106 +17,133 @@ namespace longhaul::HWY_NAMESPACE {
 template <Form form>
 class Forward {
  public:
-  HWY_INLINE Forward(const Setting& setting, const Keys& keys, const Rows& rows, ForwardScratch& scratch)
-      : setting_(setting), keys_(keys), rows_(rows), scratch_(scratch), dim_(setting.padded_dim) {}
+  HWY_INLINE Forward(const Setting& setting, ForwardTile& tile)
+      : setting_(setting), tile_(tile), dim_(setting.padded_dim) {}
 
-  HWY_INLINE TileCount run(double* lse) {
-    start();
-    const int64_t end = seen_end(setting_, keys_.count, rows_.index + rows_.count - 1);
-    const int64_t begin = setting_.window > 0 ? std::max<int64_t>(0, rows_.index - setting_.window + 1) : 0;
-    if (end <= begin) {
-      finish(lse);
-      return {};
-    }
-    const int64_t last = (end - 1) / kKeyTile, first = begin / kKeyTile;
-    TileCount count{last - first + 1, 0};
-    for (int64_t tile = last; tile >= first; --tile) {
-      const int64_t nearest = rows_.index - (tile * kKeyTile + kKeyTile - 1);
-      if (nearest > 0 && negligible<form>(setting_, keys_, rows_, keys_.prefix, tile, (tile - first + 1) * kKeyTile,
-                                          nearest, scratch_.maximum, scratch_.sum)) {
-        count.skipped = tile - first + 1;
-        break;
-      }
-      add_tile(tile, std::max(tile - 1, first));
-    }
-    finish(lse);
-    return count;
+  HWY_INLINE void run(Lane* lanes, int64_t count) {
+    for (int64_t n = 0; n < count; ++n) start(lanes[n]);
+    walk(lanes, count);
+    for (int64_t n = 0; n < count; ++n) finish(lanes[n]);
   }
 
  private:
-  HWY_INLINE void start() {
-    std::fill_n(scratch_.maximum, kQueryTile, kNoKey);
-    std::fill_n(scratch_.sum, kQueryTile, 0.0f);
-    std::fill_n(scratch_.out, rows_.count * dim_, 0.0f);
+  HWY_INLINE void start(Lane& lane) {
+    lane.count = {};
+    std::fill_n(lane.scratch->maximum, kQueryTile, kNoKey);
+    std::fill_n(lane.scratch->sum, kQueryTile, 0.0f);
+    std::fill_n(lane.scratch->out, lane.rows.count * dim_, 0.0f);
   }
 
-  HWY_INLINE void add_tile(int64_t tile, int64_t next) {
-    const int64_t first_key = tile * kKeyTile;
-    take_keys(tile, next), take_values(tile, next);
-    const bool full = visible(setting_, keys_.count, rows_.index, first_key).full() &&
-                      visible(setting_, keys_.count, rows_.index + rows_.count - 1, first_key).full();
-    if (full) return add_strip(first_key, 0, rows_.count, kKeyTile);
-    for (int64_t r = 0; r < rows_.count; r += kStrip) {
-      const int64_t end = std::min(rows_.count, r + kStrip);
-      const int64_t columns = strip_columns(setting_, keys_.count, rows_, end, first_key);
-      if (columns > 0) add_strip(first_key, r, end, columns);
+  HWY_INLINE void walk(Lane* lanes, int64_t count) {
+    const Rows& rows = lanes->rows;
+    const int64_t end = seen_end(setting_, lanes->keys.count, rows.index + rows.count - 1);
+    const int64_t begin = setting_.window > 0 ? std::max<int64_t>(0, rows.index - setting_.window + 1) : 0;
+    if (end <= begin) return;
+    const int64_t last = (end - 1) / kKeyTile, first = begin / kKeyTile;
+    Lane* open[kLanes];
+    for (int64_t n = 0; n < count; ++n) open[n] = lanes + n, lanes[n].count.tiles = last - first + 1;
+    const bool skips = lanes->keys.prefix.k_norm != nullptr;
+    for (int64_t seen = 0; seen <= last - first && count > 0; ++seen) {
+      const int64_t tile = skips ? last - seen : first + seen;
+      const int64_t next = skips ? std::max(tile - 1, first) : std::min(tile + 1, last);
+      int64_t left = 0;
+      for (int64_t n = 0; n < count; ++n) {
+        Lane& lane = *open[n];
+        if (rest_is_negligible(lane, tile, first)) {
+          lane.count.skipped = tile - first + 1;
+          continue;
+        }
+        open[left++] = &lane;
+        n + 1 < count ? expect(*open[n + 1], tile) : expect(*open[0], next);
+        add_tile(lane, tile);
+      }
+      count = left;
     }
   }
 
-  HWY_INLINE Strided rows_of_tile(const Strided& rows, int64_t tile) const {
-    if (keys_.pages == nullptr) return from(rows, tile * kKeyTile);
-    return moved(rows, keys_.pages[tile] * keys_.page_numbers, keys_.pages[tile] * keys_.page_scales);
+  HWY_INLINE bool rest_is_negligible(const Lane& lane, int64_t tile, int64_t first) const {
+    const int64_t nearest = lane.rows.index - (tile * kKeyTile + kKeyTile - 1);
+    return nearest > 0 &&
+           negligible<form>(setting_, lane.keys, lane.rows, lane.keys.prefix, tile, (tile - first + 1) * kKeyTile,
+                            nearest, lane.scratch->maximum, lane.scratch->sum);
   }
 
-  HWY_INLINE int64_t keys_of(int64_t tile) const { return std::min(kKeyTile, keys_.count - tile * kKeyTile); }
+  HWY_INLINE void add_tile(Lane& lane, int64_t tile) {
+    const int64_t first_key = tile * kKeyTile, keys = lane.keys.count;
+    const Rows& rows = lane.rows;
+    take_keys(lane.keys, tile), take_values(lane.keys, tile);
+    const bool full = visible(setting_, keys, rows.index, first_key).full() &&
+                      visible(setting_, keys, rows.index + rows.count - 1, first_key).full();
+    if (full) return add_strip(lane, first_key, 0, rows.count, kKeyTile);
+    for (int64_t r = 0; r < rows.count; r += kStrip) {
+      const int64_t end = std::min(rows.count, r + kStrip);
+      const int64_t columns = strip_columns(setting_, keys, rows, end, first_key);
+      if (columns > 0) add_strip(lane, first_key, r, end, columns);
+    }
+  }
+
+  static HWY_INLINE Strided rows_of_tile(const Keys& keys, const Strided& rows, int64_t tile) {
+    if (keys.pages == nullptr) return from(rows, tile * kKeyTile);
+    return moved(rows, keys.pages[tile] * keys.page_numbers, keys.pages[tile] * keys.page_scales);
+  }
+
+  static HWY_INLINE int64_t keys_of(const Keys& keys, int64_t tile) {
+    return std::min(kKeyTile, keys.count - tile * kKeyTile);
+  }
 
   // Where a tile of a pool lies, if it can be multiplied as it is. What is behind the last key may be anything: the mask hides
   // its logits, but its values, times 0, may be no 0.
-  HWY_INLINE const float* keys_in_place(int64_t tile) const {
-    if (keys_.pages == nullptr || keys_.k_rows.storage != Storage::f32) return nullptr;
-    return static_cast<const float*>(rows_of_tile(keys_.k_rows, tile).data);
+  static HWY_INLINE const float* keys_in_place(const Keys& keys, int64_t tile) {
+    if (keys.pages == nullptr || keys.k_rows.storage != Storage::f32) return nullptr;
+    return static_cast<const float*>(rows_of_tile(keys, keys.k_rows, tile).data);
   }
-  HWY_INLINE const float* values_in_place(int64_t tile) const {
-    const bool ready = keys_.v_rows.storage == Storage::f32 && setting_.head_dim == dim_;
-    if (keys_.pages == nullptr || !ready || keys_of(tile) < kKeyTile) return nullptr;
-    return static_cast<const float*>(rows_of_tile(keys_.v_rows, tile).data);
+  HWY_INLINE const float* values_in_place(const Keys& keys, int64_t tile) const {
+    const bool ready = keys.v_rows.storage == Storage::f32 && setting_.head_dim == dim_;
+    if (keys.pages == nullptr || !ready || keys_of(keys, tile) < kKeyTile) return nullptr;
+    return static_cast<const float*>(rows_of_tile(keys, keys.v_rows, tile).data);
   }
 
-  HWY_INLINE void take_keys(int64_t tile, int64_t next) {
-    if (keys_.k_transposed != nullptr) {
-      k_ = keys_.k_transposed + tile * kKeyTile * dim_;
+  // What comes behind the tile at hand.
+  HWY_INLINE void expect(const Lane& lane, int64_t tile) {
+    k_next_ = keys_in_place(lane.keys, tile), v_next_ = values_in_place(lane.keys, tile);
+  }
+
+  HWY_INLINE void take_keys(const Keys& keys, int64_t tile) {
+    if (keys.k_transposed != nullptr) {
+      k_ = keys.k_transposed + tile * kKeyTile * dim_;
       return;
     }
-    k_ = keys_in_place(tile), k_next_ = keys_in_place(next);
+    k_ = keys_in_place(keys, tile);
     if (k_ != nullptr) return;
-    k_ = scratch_.k_transposed;
-    const Strided rows = rows_of_tile(keys_.k_rows, tile);
-    if (keys_.pages != nullptr) return widen_tile(rows, setting_.head_dim, scratch_.k_transposed);
-    pack_tile(rows, keys_of(tile), setting_.head_dim, scratch_.k);
-    transpose_tile(scratch_.k, dim_, dim_, scratch_.k_transposed);
+    k_ = tile_.k_transposed;
+    const Strided rows = rows_of_tile(keys, keys.k_rows, tile);
+    if (keys.pages != nullptr) return widen_tile(rows, setting_.head_dim, tile_.k_transposed);
+    pack_tile(rows, keys_of(keys, tile), setting_.head_dim, tile_.k);
+    transpose_tile(tile_.k, dim_, dim_, tile_.k_transposed);
   }
 
-  HWY_INLINE void take_values(int64_t tile, int64_t next) {
-    if (keys_.v != nullptr) {
-      v_ = keys_.v + tile * kKeyTile * dim_;
+  HWY_INLINE void take_values(const Keys& keys, int64_t tile) {
+    if (keys.v != nullptr) {
+      v_ = keys.v + tile * kKeyTile * dim_;
       return;
     }
-    v_ = values_in_place(tile), v_next_ = values_in_place(next);
+    v_ = values_in_place(keys, tile);
     if (v_ != nullptr) return;
-    pack_tile(rows_of_tile(keys_.v_rows, tile), keys_of(tile), setting_.head_dim, scratch_.v);
-    v_ = scratch_.v;
+    pack_tile(rows_of_tile(keys, keys.v_rows, tile), keys_of(keys, tile), setting_.head_dim, tile_.v);
+    v_ = tile_.v;
   }
 
   // Rows [begin, end) and the first `columns` keys of the tile.
-  HWY_INLINE void add_strip(int64_t first_key, int64_t begin, int64_t end, int64_t columns) {
-    float* logits = scratch_.logits + begin * kKeyTile;
-    float* out = scratch_.out + begin * dim_;
-    const Product qk{rows_.q + begin * dim_, dim_,    1,      k_, kKeyTile, logits, kKeyTile, end - begin, columns,
-                     setting_.head_dim,      nullptr, k_next_};
+  HWY_INLINE void add_strip(Lane& lane, int64_t first_key, int64_t begin, int64_t end, int64_t columns) {
+    ForwardSums& scratch = *lane.scratch;
+    float* logits = scratch.logits + begin * kKeyTile;
+    float* out = scratch.out + begin * dim_;
+    const Product qk{lane.rows.q + begin * dim_, dim_,    1,      k_, kKeyTile, logits, kKeyTile, end - begin, columns,
+                     setting_.head_dim,          nullptr, k_next_};
     k_next_ == nullptr ? product<Into::store>(qk) : product<Into::store, /*asks=*/true>(qk);
     if (setting_.cap > 0) soften(logits, end - begin, columns);
-    for (int64_t r = begin; r < end; ++r) add_row(first_key, r, columns);
-    const Product pv{logits, kKeyTile, 1, v_, dim_, out, dim_, end - begin, dim_, columns, scratch_.factor + begin,
+    for (int64_t r = begin; r < end; ++r) add_row(lane, first_key, r, columns);
+    const Product pv{logits, kKeyTile, 1, v_, dim_, out, dim_, end - begin, dim_, columns, scratch.factor + begin,
                      v_next_};
     v_next_ == nullptr ? product<Into::scale_and_add>(pv) : product<Into::scale_and_add, /*asks=*/true>(pv);
   }
@@ -133,12 +161,13 @@ class Forward {
 
   // Logits of a row to weights relative to its running maximum; factor is what the sums so far have to be scaled by. The row
   // stays in registers between the two passes.
-  HWY_INLINE void add_row(int64_t first_key, int64_t r, int64_t columns) {
+  HWY_INLINE void add_row(Lane& lane, int64_t first_key, int64_t r, int64_t columns) {
+    ForwardSums& scratch = *lane.scratch;
     const Floats d;
     const int64_t n = lanes();
-    float* x = scratch_.logits + r * kKeyTile;
-    const Span span = visible(setting_, keys_.count, rows_.index + r, first_key);
-    const RowBias<form> bias(keys_, rows_, r, first_key);
+    float* x = scratch.logits + r * kKeyTile;
+    const Span span = visible(setting_, lane.keys.count, lane.rows.index + r, first_key);
+    const RowBias<form> bias(lane.keys, lane.rows, r, first_key);
     const Vector hidden = hn::Set(d, -INFINITY);
     Vector logit[kVectors];
     if (span.full()) {
@@ -153,7 +182,7 @@ class Forward {
     }
     Vector most = logit[0];
     LH_UNROLL for (int v = 1; v < kVectors; ++v) most = hn::Max(most, logit[v]);
-    const float before = scratch_.maximum[r];
+    const float before = scratch.maximum[r];
     const float maximum = std::max(before, hn::GetLane(hn::MaxOfLanes(d, most)));
     const float factor = maximum == before ? 1.0f : hn::GetLane(exp2(hn::Set(d, before - maximum)));
     const Vector reference = hn::Set(d, maximum);
@@ -163,46 +192,43 @@ class Forward {
       hn::StoreU(p, d, x + v * n);
       sum = hn::Add(sum, p);
     }
-    scratch_.maximum[r] = maximum;
-    scratch_.factor[r] = factor;
-    scratch_.sum[r] = scratch_.sum[r] * factor + hn::GetLane(hn::SumOfLanes(d, sum));
+    scratch.maximum[r] = maximum;
+    scratch.factor[r] = factor;
+    scratch.sum[r] = scratch.sum[r] * factor + hn::GetLane(hn::SumOfLanes(d, sum));
   }
 
-  HWY_INLINE void finish(double* lse) {
+  HWY_INLINE void finish(Lane& lane) {
+    ForwardSums& scratch = *lane.scratch;
     const Floats d;
-    for (int64_t r = 0; r < rows_.count; ++r) {
-      const float sum = scratch_.sum[r];
+    for (int64_t r = 0; r < lane.rows.count; ++r) {
+      const float sum = scratch.sum[r];
       const Vector share = hn::Set(d, sum == 0 ? 0.0f : 1 / sum);
       for (int64_t c = 0; c < dim_; c += lanes()) {
-        float* x = scratch_.out + r * dim_ + c;
+        float* x = scratch.out + r * dim_ + c;
         hn::StoreU(hn::Mul(hn::LoadU(d, x), share), d, x);
       }
-      lse[r] = sum == 0 ? -kNoKey : scratch_.maximum[r] + std::log2(static_cast<double>(sum));
+      lane.lse[r] = sum == 0 ? -kNoKey : scratch.maximum[r] + std::log2(static_cast<double>(sum));
     }
   }
 
   static constexpr int kVectors = kKeyTile / hn::MaxLanes(Floats());  // of a row of logits
 
   const Setting& setting_;
-  const Keys& keys_;
-  const Rows& rows_;
-  ForwardScratch& scratch_;
+  ForwardTile& tile_;
   const int64_t dim_;
   const float *k_ = nullptr, *v_ = nullptr;            // of the tile at hand: [D][kKeyTile], [kKeyTile][Dp]
   const float *k_next_ = nullptr, *v_next_ = nullptr;  // of the next one, where it is read in place
 };
 
-HWY_ATTR TileCount ForwardRows(const Setting& setting, const Keys& keys, const Rows& rows, ForwardScratch& scratch,
-                               double* lse) {
+HWY_ATTR void ForwardRows(const Setting& setting, ForwardTile& tile, Lane* lanes, int64_t count) {
   switch (setting.form) {
-    case Form::none: return Forward<Form::none>(setting, keys, rows, scratch).run(lse);
-    case Form::distance: return Forward<Form::distance>(setting, keys, rows, scratch).run(lse);
-    case Form::separable: return Forward<Form::separable>(setting, keys, rows, scratch).run(lse);
-    case Form::separable_both: return Forward<Form::separable_both>(setting, keys, rows, scratch).run(lse);
-    case Form::kernel: return Forward<Form::kernel>(setting, keys, rows, scratch).run(lse);
-    case Form::dense: return Forward<Form::dense>(setting, keys, rows, scratch).run(lse);
+    case Form::none: return Forward<Form::none>(setting, tile).run(lanes, count);
+    case Form::distance: return Forward<Form::distance>(setting, tile).run(lanes, count);
+    case Form::separable: return Forward<Form::separable>(setting, tile).run(lanes, count);
+    case Form::separable_both: return Forward<Form::separable_both>(setting, tile).run(lanes, count);
+    case Form::kernel: return Forward<Form::kernel>(setting, tile).run(lanes, count);
+    case Form::dense: return Forward<Form::dense>(setting, tile).run(lanes, count);
   }
-  return {};
 }
 
 }  // namespace longhaul::HWY_NAMESPACE
@@ -212,9 +238,8 @@ HWY_AFTER_NAMESPACE();
 namespace longhaul {
 HWY_EXPORT(ForwardRows);
 
-kernels::TileCount kernels::forward_rows(const Setting& setting, const Keys& keys, const Rows& rows,
-                                         ForwardScratch& scratch, double* lse) {
-  return HWY_DYNAMIC_DISPATCH(ForwardRows)(setting, keys, rows, scratch, lse);
+void kernels::forward_rows(const Setting& setting, ForwardTile& tile, Lane* lanes, int64_t count) {
+  HWY_DYNAMIC_DISPATCH(ForwardRows)(setting, tile, lanes, count);
 }
 
 LH_REGISTER(Ops, "attention", "softmax attention over packed sequences with any bias", [] {

@@ -57,7 +57,7 @@ inline Strided moved(const Strided& x, int64_t numbers, int64_t scales) {
 }
 inline Strided from(const Strided& x, int64_t row) { return moved(x, row * x.row, row * x.scale_row); }
 
-// Largest |k| and the range of s over the keys of each tile, for the bounds of skipping.
+// Largest |k| and the range of s over the keys of each tile, for the bounds of skipping; without k_norm nothing is skipped.
 struct KeyBounds {
   const float *k_norm, *s_min, *s_max;
 };
@@ -89,38 +89,27 @@ struct Rows {
   int64_t dense_row;
 };
 
-// ---- packing: rows of a tensor to padded float rows and back ----------------------------------------------------------
-// to[r][Dp] = from[r][0..D) * factor[r] (factor null: 1).
-void pack_rows(const Strided& from, int64_t count, int64_t head_dim, const float* factor, float* to);
-// from [kKeyTile][Dp], `row` numbers from one row to the next -> to [Dp][kKeyTile].
-void transpose_tile(const float* from, int64_t row, int64_t padded_dim, float* to);
-// norms[r] = |rows[r]|, a little rounded up; of a transposed tile, norms[c] = |column c|.
-void row_norms(const float* rows, int64_t count, int64_t padded_dim, float* norms);
-void column_norms(const float* transposed, int64_t dim, float* norms);
-// to[r][0..D) = from[r] * factor.
-void unpack_rows(const float* from, int64_t count, int64_t head_dim, float factor, void* to, Storage storage,
-                 int64_t row);
-// A tile of keys from row 0 of `from`: to[kKeyTile][Dp], zeros beyond `count`.
-void pack_tile(const Strided& from, int64_t count, int64_t head_dim, float* to);
-// A tile of keys that lies transposed: to[D][kKeyTile].
-void widen_tile(const Strided& from, int64_t head_dim, float* to);
-// sums[r] = a[r] . b[r]
-void row_products(const float* a, const float* b, int64_t count, int64_t padded_dim, float* sums);
-
 // ---- forward ---------------------------------------------------------------------------------------------------------
-struct alignas(64) ForwardScratch {
-  float k[kKeyTile * kLargestDim], k_transposed[kKeyTile * kLargestDim],
-      v[kKeyTile * kLargestDim];  // when the keys are not packed
-  float logits[kQueryTile * kKeyTile];
-  float out[kQueryTile * kLargestDim];
+struct alignas(64) ForwardTile {  // of the tile at hand, when the keys are not packed
+  float k[kKeyTile * kLargestDim], k_transposed[kKeyTile * kLargestDim], v[kKeyTile * kLargestDim];
+};
+struct alignas(64) ForwardSums {
+  float logits[kQueryTile * kKeyTile], out[kQueryTile * kLargestDim];
   float maximum[kQueryTile], sum[kQueryTile], factor[kQueryTile];
 };
 struct TileCount {
   int64_t tiles = 0, skipped = 0;
 };
-// out[r] (in the scratch, [count][Dp]) and lse[r] of the rows.
-TileCount forward_rows(const Setting& setting, const Keys& keys, const Rows& rows, ForwardScratch& scratch,
-                       double* lse);
+struct Lane {
+  Keys keys;
+  Rows rows;
+  ForwardSums* scratch;  // its out is the result, [count][Dp]
+  double* lse;           // [count]
+  TileCount count;       // of key tiles
+};
+constexpr int64_t kLanes = 16;
+// 1 .. kLanes lanes that see the same key tiles, side by side through them: what they read of a page is then one stream.
+void forward_rows(const Setting& setting, ForwardTile& tile, Lane* lanes, int64_t count);
 
 // ---- backward --------------------------------------------------------------------------------------------------------
 struct alignas(64) BackwardScratch {

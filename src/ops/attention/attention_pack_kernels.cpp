@@ -6,6 +6,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "ops/attention/attention_packing.h"
 #include "ops/attention/rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();

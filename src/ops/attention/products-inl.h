@@ -77,25 +77,39 @@ HWY_INLINE void product_block(const Product& x, int64_t row, int64_t column) {
   }
 }
 
+inline constexpr bool kManyRegisters = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON;  // 32, else 16
+
+// Few rows wait for their own sums: the more columns, the better.
 template <Into into, bool asks, int kRows>
-HWY_INLINE void product_rows(const Product& x, int64_t row) {
+HWY_INLINE void product_columns(const Product& x, int64_t row) {
   const int64_t n = lanes();
   int64_t column = 0;
-  if constexpr (kRows == 1) {  // one row alone waits for its own sums: the more of them, the better
+  if constexpr (kRows == 1 || (kManyRegisters && kRows <= 4)) {
     for (; column + 4 * n <= x.columns; column += 4 * n) product_block<into, asks, kRows, 4>(x, row, column);
   }
   for (; column + 2 * n <= x.columns; column += 2 * n) product_block<into, asks, kRows, 2>(x, row, column);
   for (; column < x.columns; column += n) product_block<into, asks, kRows, 1>(x, row, column);
 }
 
-// 8 x 2 accumulators where there are 32 registers, 6 x 2 where there are 16.
+// Asks for what comes next with the first rows only: once is enough.
+template <Into into, bool asks, int kRows>
+HWY_INLINE void product_rows(const Product& x, int64_t& row) {
+  if (asks && row == 0) {
+    product_columns<into, asks, kRows>(x, row);
+  } else {
+    product_columns<into, false, kRows>(x, row);
+  }
+  row += kRows;
+}
+
 template <Into into, bool asks = false>
 HWY_NOINLINE HWY_ATTR void product(const Product& x) {
-  constexpr int kRows = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 8 : 6;
+  constexpr int kRows = kManyRegisters ? 8 : 6;
   int64_t row = 0;
-  for (; row + kRows <= x.rows; row += kRows) product_rows<into, asks, kRows>(x, row);
-  if (row + 4 <= x.rows) product_rows<into, asks, 4>(x, row), row += 4;
-  if (row + 2 <= x.rows) product_rows<into, asks, 2>(x, row), row += 2;
+  while (row + kRows <= x.rows) product_rows<into, asks, kRows>(x, row);
+  if (row + 4 <= x.rows) product_rows<into, asks, 4>(x, row);
+  if (row + 3 == x.rows) return product_rows<into, asks, 3>(x, row);
+  if (row + 2 <= x.rows) product_rows<into, asks, 2>(x, row);
   if (row < x.rows) product_rows<into, asks, 1>(x, row);
 }
 

@@ -19,7 +19,7 @@ template <Form form>
 HWY_INLINE bool negligible(const Setting& setting, const Keys& keys, const Rows& rows, const KeyBounds& bounds,
                            int64_t tile, int64_t count, int64_t nearest, const float* reference, const float* sum) {
   if constexpr (form == Form::none || form == Form::dense || form == Form::separable_both) return false;
-  if (setting.log2_eps == -INFINITY) return false;
+  if (bounds.k_norm == nullptr) return false;
   const Floats d;
   const hn::RebindToSigned<Floats> di;
   float rest = std::log2(static_cast<float>(count)) - setting.log2_eps + 1e-3f;
