@@ -6,7 +6,7 @@
 #
 #   LH_PEERS_PYTHON   a Python with the packages of bench/peers/requirements.txt (bench/peers/.venv, made when missing)
 #   LH_BENCH_ROUNDS   how often each part is measured (1); every cell keeps its fastest row: for a machine that others use too
-#   LH_TEXT_DATA      folder with tokenizers/gpt-neox-20b and texts/*.txt, for `tokenize` (../shared/data)
+#   LH_TEXT_DATA      folder with tokenizers/{gpt-neox-20b,llama-2} and texts/*.txt, for `tokenize` (../shared/data)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${LH_PEERS_PYTHON:-bench/peers/.venv/bin/python3}
@@ -48,15 +48,23 @@ part_encodings() {
   ours encodings --part generate --generate 512 --pos cable
 }
 part_tokenize() {
-  local tokenizer=$text_data/tokenizers/gpt-neox-20b/tokenizer.json text=runs/bench/texts.txt
-  if [ ! -f "$tokenizer" ] || ! compgen -G "$text_data/texts/*.txt" > /dev/null; then
-    echo "== tokenize: not measured, $tokenizer or $text_data/texts/*.txt is not there (LH_TEXT_DATA)" >&2
-    return
-  fi
-  mkdir -p runs/bench
-  for _ in {1..8}; do cat "$text_data"/texts/*.txt; done > "$text"  # long enough for the clock; nobody here remembers words
-  ours tokenize --tokenizer "$tokenizer" --text "$text" --repeats 10
-  "$python" bench/peers/tokenise.py --tokenizer "$tokenizer" --text "$text" --threads ${threads//,/ } --repeats 10 --only tiktoken
+  local text=runs/bench/texts.txt unigram=runs/bench/unigram tokenizers tokenizer peer
+  tokenizers=("$text_data"/tokenizers/{gpt-neox-20b/tokenizer.json,llama-2/tokenizer.model})
+  for tokenizer in "${tokenizers[@]}"; do
+    if [ ! -f "$tokenizer" ] || ! compgen -G "$text_data/texts/*.txt" > /dev/null; then
+      echo "== tokenize: not measured, $tokenizer or $text_data/texts/*.txt is not there (LH_TEXT_DATA)" >&2
+      return
+    fi
+  done
+  mkdir -p "$unigram"
+  cat "$text_data"/texts/*.txt > "$unigram/texts.txt"
+  for _ in {1..8}; do cat "$unigram/texts.txt"; done > "$text"  # long enough for the clock; nobody here remembers words
+  "$python" bench/peers/make_unigram.py --text "$unigram/texts.txt" --dir "$unigram" >&2
+  for tokenizer in "${tokenizers[@]}" "$unigram"/{unigram-sentencepiece.model,unigram-tokenizers/tokenizer.json}; do
+    case "$tokenizer" in *neox*) peer=tiktoken ;; *.model) peer=sentencepiece ;; *) peer=tokenizers ;; esac
+    ours tokenize --tokenizer "$tokenizer" --text "$text" --repeats 10
+    "$python" bench/peers/tokenise.py --tokenizer "$tokenizer" --text "$text" --threads ${threads//,/ } --repeats 10 --only $peer
+  done
 }
 # Random checkpoints for every engine, 2.6 GB, made once.
 models=runs/bench/models

@@ -146,16 +146,22 @@ def encodings(rows, threads):
     yield "generate mini, cable, 512 tokens: with a cache against recomputation", lambda: generation("recompute") / generation("generate"), 10, None
 
 
-def tokenize(rows, threads):
-    def row(mode, peer="longhaul", n=threads):
-        return rows.find(bench="tokenize", peer=peer, mode=mode, threads=n)
+TOKENIZERS = (("gpt-neox-20b", "tiktoken", 1.5), ("llama-2", "sentencepiece", 3), ("unigram-sentencepiece", "sentencepiece", 3),
+              ("unigram-tokenizers", "tokenizers", 3))
 
-    for mode in ("text", "documents"):
-        if threads == 1:
-            yield f"tokenize, {mode}: against tiktoken", lambda m=mode: seconds(row(m, "tiktoken")) / seconds(row(m)), 1.5, None
-        else:
-            yield (f"tokenize, {mode}: against one thread", lambda m=mode: row(m, n=1)["seconds_min"] / row(m)["seconds_min"],
-                   0.9 * threads, None)
+
+def tokenize(rows, threads):
+    def row(*cell, peer="longhaul", n=threads):
+        return rows.find(bench="tokenize", peer=peer, tokenizer=cell[0], mode=cell[1], threads=n)
+
+    for tokenizer, peer, least in TOKENIZERS:
+        for mode in ("text", "documents"):
+            cell, name = (tokenizer, mode), f"tokenize with {tokenizer}, {mode}"
+            yield (f"{name}: against {peer}", lambda c=cell, p=peer: seconds(row(*c, peer=p)) / seconds(row(*c)),
+                   least if threads == 1 else None, None)
+            if threads > 1:
+                yield (f"{name}: against one thread", lambda c=cell: row(*c, n=1)["seconds_min"] / row(*c)["seconds_min"],
+                       0.9 * threads, None)
 
 
 ENGINES = ("hf", "ctranslate2", "llama.cpp")

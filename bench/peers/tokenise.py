@@ -36,6 +36,12 @@ def peers_of(path):
     return ["tiktoken", "tokenizers"] if '"ByteLevel"' in cuts else ["tokenizers"]
 
 
+def name_of(path):
+    """What a row calls a tokenizer: its folder, or the file's stem when its name says more than what kind of file it is."""
+    stem = os.path.splitext(os.path.basename(path))[0]
+    return os.path.basename(os.path.dirname(path)) if stem == "tokenizer" else stem
+
+
 def run_cell(cell, args):
     text = open(args.text, encoding="utf-8", newline="").read()
     one, threads = cell["shape"]["mode"] == "text", cell["threads"]
@@ -68,7 +74,7 @@ def main():
     p.add_argument("--tokenizer", required=True, type=os.path.abspath)
     p.add_argument("--text", required=True, type=os.path.abspath)
     args = p.parse_args()
-    cells = [dict(bench="tokenize", peer=peer, shape=dict(mode=mode)) for peer in peers_of(args.tokenizer)
+    cells = [dict(bench="tokenize", peer=peer, shape=dict(mode=mode, tokenizer=name_of(args.tokenizer))) for peer in peers_of(args.tokenizer)
              for mode in ("text", "documents")]
     drive(__file__, args, cells, run_cell)
 

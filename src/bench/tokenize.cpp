@@ -2,6 +2,7 @@
 // measures the same two with tiktoken and tokenizers).
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
 
 #include "base/files.h"
 #include "base/parallel.h"
@@ -27,6 +28,12 @@ int64_t encode_documents(const Tokenizer& tokenizer, const std::vector<std::stri
     count += static_cast<int64_t>(ids.size());
   });
   return count;
+}
+
+// What a row calls a tokenizer: its folder, or the file's stem when its name says more than what kind of file it is.
+std::string name_of(const std::filesystem::path& tokenizer) {
+  if (std::filesystem::is_directory(tokenizer)) return tokenizer.filename();
+  return tokenizer.stem() == "tokenizer" ? tokenizer.parent_path().filename() : tokenizer.stem();
 }
 
 Json measure_tokenize(const Json& cell) {
@@ -65,11 +72,12 @@ BenchCells options(CLI::App& app) {
       ->required();
   app.add_option("--text", bench->text, "a file of text")->required()->check(CLI::ExistingFile);
   return [bench] {
+    const std::string name = name_of(bench->tokenizer);
     std::vector<Json> cells;
     for (const char* mode : {"text", "documents"}) {
       cells.push_back({{"peer", "longhaul"},
                        {"case", mode},
-                       {"shape", {{"mode", mode}}},
+                       {"shape", {{"mode", mode}, {"tokenizer", name}}},
                        {"tokenizer", bench->tokenizer},
                        {"text", bench->text}});
     }
