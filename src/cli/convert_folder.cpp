@@ -22,15 +22,18 @@ constexpr const char* kEndings[] = {".json", ".txt", ".model", ".jinja", ".md"};
 struct SourceFolder {
   explicit SourceFolder(const std::string& folder) {
     const std::string params = path_join(folder, "params.json"), path = path_join(folder, "config.json");
-    if (!exists(path) && exists(params)) {  // Mistral's own layout
-      where = params;
-      one = SafetensorsFile::open(path_join(folder, "consolidated.safetensors"));
-    } else {
-      check(exists(path), folder, ": wanted a model directory with config.json, found none in it");
-      where = path;
-      files = TensorFiles::open(folder);
-    }
+    const bool native = !exists(path) && exists(params);  // Mistral's own layout
+    check(native || exists(path), folder, ": wanted a model directory with config.json, found none in it");
+    where = native ? params : path;
     config = read_python_json(where);
+    check(
+        !native || is_original_mamba(config), where,
+        ": wanted a Mamba (dim, n_layers, n_groups), found another model in Mistral's own layout, of which the folder "
+        "with config.json is what is read here");
+    if (native)
+      one = SafetensorsFile::open(path_join(folder, "consolidated.safetensors"));
+    else
+      files = TensorFiles::open(folder);
   }
   const std::map<std::string, TensorView>& tensors() const { return one ? one->tensors() : files->tensors(); }
   void forget(const TensorView& tensor) const { one ? one->file()->forget(tensor.bytes) : files->forget(tensor); }

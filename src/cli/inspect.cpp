@@ -81,7 +81,7 @@ Json cost_of(const Model& model, int64_t length, const Held& held) {
                {"decode_bytes", weights + state},
                {"decode_seconds_per_token", met / rates.bytes},
                {"machine", {{"flops_per_second", rates.flops}, {"bytes_per_second", rates.bytes}}}};
-  if (info.traits.longest && length > info.traits.longest) cost["impossible"] = info.traits.note;
+  if (info.traits.longest && length > info.traits.longest) cost["impossible"] = info.traits.limit;
   return cost;
 }
 
@@ -98,6 +98,7 @@ Json describe(const Model& model, const InspectFlags& flags) {
   Json traits = {{"longest", info.traits.longest},
                  {"chunk_exact", info.traits.chunk_exact},
                  {"needs_total", info.traits.needs_total},
+                 {"limit", info.traits.limit},
                  {"note", info.traits.note}};
   Json out = {{"model", flags.model},
               {"family", info.family},
@@ -184,9 +185,10 @@ void print(const Json& d) {
     for (const Json& fact : d["rope"])
       std::printf("    %-34s %-22s %s\n", fact["name"].get<std::string>().c_str(),
                   fact["value"].get<std::string>().c_str(), fact["source"].get<std::string>().c_str());
-  int64_t longest = d["encoding"]["longest"];
-  std::printf("  trained length    %s tokens%s\n", number("trained_length").c_str(),
-              longest ? (", ends at " + with_commas(longest)).c_str() : ", no hard limit");
+  const int64_t longest = d["encoding"]["longest"];
+  const std::string end = str("ends at ", with_commas(longest), ": ", d["encoding"]["limit"].get<std::string>());
+  std::printf("  trained length    %s tokens, %s\n", number("trained_length").c_str(),
+              longest ? end.c_str() : "no hard limit");
   if (!d["encoding"]["note"].get<std::string>().empty())
     std::printf("  note              %s\n", d["encoding"]["note"].get<std::string>().c_str());
   if (const std::string windows = windows_of(d["windows"]); !windows.empty())

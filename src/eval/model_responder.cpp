@@ -43,8 +43,7 @@ class ModelResponder : public Responder {
   std::string refusal(int64_t length) const override {
     const Traits& traits = model_->info().traits;
     if (traits.longest == 0 || length <= traits.longest) return "";
-    return str(model_->info().position, " knows no position beyond ", traits.longest, traits.note.empty() ? "" : ": ",
-               traits.note);
+    return str(model_->info().position, " knows no position beyond ", traits.longest, ": ", traits.limit);
   }
 
   int64_t batch(int64_t length) const override { return std::max<int64_t>(1, kBatchTokens / length); }
@@ -112,6 +111,12 @@ Json run_facts(const std::string& folder, Json config) {
   return facts;
 }
 
+LoadOptions shape_only(const ModelSubjectOptions& options) {
+  LoadOptions load;
+  load.overrides = options.overrides, load.method = options.method, load.weights = false;
+  return load;
+}
+
 }  // namespace
 
 Subject model_subject(const std::string& name, const ModelSubjectOptions& options) {
@@ -130,6 +135,8 @@ Subject model_subject(const std::string& name, const ModelSubjectOptions& option
   subject.settings = {{"dtype", options.dtype}, {"device", options.device}};
   const std::string weight_dtype = options.weight_dtype.empty() ? options.dtype : options.weight_dtype;
   if (weight_dtype != options.dtype || weight_dtype == "bf16") subject.settings["weight_dtype"] = weight_dtype;
+  if (options.chunk > 0 && load_model(folder, shape_only(options))->info().traits.by_chunk)
+    subject.settings["chunk"] = options.chunk;  // there, how a text is cut decides what comes of it
   subject.journal = options.journal.empty() ? path_join(folder, "eval") : options.journal;
   subject.load = [folder, options]() -> std::unique_ptr<Responder> {
     LoadOptions load = inference_options(options.dtype, options.weight_dtype);

@@ -37,17 +37,6 @@ const DTypeRow& row_of(DType dtype) {
   fail("unknown dtype ", static_cast<int>(dtype));
 }
 
-// Bytes of a tensor; Error when a dimension is negative or the product does not fit.
-int64_t checked_bytes(DType dtype, const std::vector<int64_t>& shape, const std::string& where) {
-  int64_t bytes = size_of(dtype);
-  for (int64_t dimension : shape) {
-    check(dimension >= 0, where, ": wanted dimensions >= 0, found ", dimension);
-    check(!__builtin_mul_overflow(bytes, dimension, &bytes), where,
-          ": wanted a shape of less than 2^63 bytes, found more");
-  }
-  return bytes;
-}
-
 struct Entry {
   std::string name;
   DType dtype;
@@ -165,6 +154,16 @@ DType dtype_from_name(const std::string& name, const std::string& where) {
     known.push_back(row.name);
   }
   fail(where, ": dtype: wanted one of ", join(known, ", "), ", found '", name, "'");
+}
+
+int64_t checked_bytes(DType dtype, const std::vector<int64_t>& shape, const std::string& where) {
+  int64_t bytes = size_of(dtype);
+  for (int64_t dimension : shape) {
+    check(dimension >= 0, where, ": wanted dimensions >= 0, found ", dimension);
+    check(!__builtin_mul_overflow(bytes, std::max<int64_t>(dimension, 1), &bytes), where,
+          ": wanted a shape of less than 2^63 bytes, found more");
+  }
+  return std::count(shape.begin(), shape.end(), 0) > 0 ? 0 : bytes;
 }
 
 int64_t TensorView::numel() const {

@@ -18,6 +18,9 @@ enum class DType { f64, f32, f16, bf16, i64, i32, i16, i8, u64, u32, u16, u8, bo
 int64_t size_of(DType dtype);      // bytes of one element
 const char* name_of(DType dtype);  // "F32", as in the file
 DType dtype_from_name(const std::string& name, const std::string& where);
+// Bytes of a tensor. Error where a dimension is negative, or where they, those of 0 left out, ask for 2^63 bytes or more: the
+// dimensions may then be multiplied in any order.
+int64_t checked_bytes(DType dtype, const std::vector<int64_t>& shape, const std::string& where);
 
 struct TensorView {
   DType dtype;

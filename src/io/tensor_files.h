@@ -1,5 +1,6 @@
 // The tensors of a model folder in the Hugging Face layout as one table, whatever files hold them. Free of LibTorch.
 #pragma once
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -35,7 +36,7 @@ class TensorFiles {
 
   std::string where_;
   std::vector<SafetensorsFile> safetensors_;
-  std::vector<TorchFile> torch_;
+  std::deque<TorchFile> torch_;  // each stays where it is: tensors may lie in it
   std::map<std::string, TensorView> tensors_;
 };
 

@@ -20,16 +20,48 @@ using Kind = PickleValue::Kind;
 constexpr const char* kOrderedDict = "collections OrderedDict";
 constexpr const char* kRebuildTensor = "torch._utils _rebuild_tensor_v2";
 constexpr const char* kRebuildParameter = "torch._utils _rebuild_parameter";
+constexpr const char* kRebuildFromType = "torch._tensor _rebuild_from_type_v2";  // a tensor with attributes
+constexpr const char* kSize = "torch Size";
 
+// UntypedStorage counts bytes.
 constexpr std::pair<DType, const char*> kStorages[] = {
-    {DType::f64, "torch DoubleStorage"},    {DType::f32, "torch FloatStorage"}, {DType::f16, "torch HalfStorage"},
-    {DType::bf16, "torch BFloat16Storage"}, {DType::i64, "torch LongStorage"},  {DType::i32, "torch IntStorage"},
-    {DType::i16, "torch ShortStorage"},     {DType::i8, "torch CharStorage"},   {DType::u8, "torch ByteStorage"},
-    {DType::boolean, "torch BoolStorage"}};
+    {DType::f64, "torch DoubleStorage"},        {DType::f32, "torch FloatStorage"},
+    {DType::f16, "torch HalfStorage"},          {DType::bf16, "torch BFloat16Storage"},
+    {DType::i64, "torch LongStorage"},          {DType::i32, "torch IntStorage"},
+    {DType::i16, "torch ShortStorage"},         {DType::i8, "torch CharStorage"},
+    {DType::u8, "torch ByteStorage"},           {DType::boolean, "torch BoolStorage"},
+    {DType::u8, "torch.storage UntypedStorage"}};
+
+// What is named beside tensors, and says nothing of them.
+constexpr const char* kIdle[] = {"torch Tensor",
+                                 "torch.nn.parameter Parameter",
+                                 "torch.storage TypedStorage",
+                                 "torch float64",
+                                 "torch float32",
+                                 "torch float16",
+                                 "torch bfloat16",
+                                 "torch float8_e4m3fn",
+                                 "torch float8_e4m3fnuz",
+                                 "torch float8_e5m2",
+                                 "torch float8_e5m2fnuz",
+                                 "torch complex32",
+                                 "torch complex64",
+                                 "torch complex128",
+                                 "torch int64",
+                                 "torch int32",
+                                 "torch int16",
+                                 "torch int8",
+                                 "torch uint64",
+                                 "torch uint32",
+                                 "torch uint16",
+                                 "torch uint8",
+                                 "torch bool"};
 
 bool allows(const std::string& global) {
-  return global == kOrderedDict || global == kRebuildTensor || global == kRebuildParameter ||
-         std::any_of(std::begin(kStorages), std::end(kStorages), [&](const auto& row) { return global == row.second; });
+  constexpr const char* kRead[] = {kOrderedDict, kRebuildTensor, kRebuildParameter, kRebuildFromType, kSize};
+  const auto is = [&](const char* known) { return global == known; };
+  return std::any_of(std::begin(kRead), std::end(kRead), is) || std::any_of(std::begin(kIdle), std::end(kIdle), is) ||
+         std::any_of(std::begin(kStorages), std::end(kStorages), [&](const auto& row) { return is(row.second); });
 }
 
 // The first bytes of the format before the zip: a pickled magic number.
@@ -95,7 +127,7 @@ class TorchReader {
   }
   bool is_tensor(int32_t index) const {
     const PickleValue& value = pickle_.at(index);
-    return calls(value, kRebuildTensor) || calls(value, kRebuildParameter);
+    return calls(value, kRebuildTensor) || calls(value, kRebuildParameter) || calls(value, kRebuildFromType);
   }
   bool is_dict(int32_t index) const {
     return pickle_.at(index).kind == Kind::dict || calls(pickle_.at(index), kOrderedDict);
@@ -128,26 +160,49 @@ class TorchReader {
     return all;
   }
 
+  // A tuple, or torch.Size of one.
+  const PickleValue& tuple_at(const PickleValue& value, size_t i, const char* what) const {
+    const bool is_size = i < value.items.size() && calls(pickle_.at(value.items[i]), kSize);
+    if (!is_size) return at(value, i, Kind::tuple, what);
+    return at(at(pickle_.at(value.items[i]), 1, Kind::tuple, what), 0, Kind::tuple, what);
+  }
+
+  // What _rebuild_tensor_v2 is called with, behind _rebuild_parameter(tensor, ...) and _rebuild_from_type_v2(function, type,
+  // arguments, state). A tuple's items came before it, so no tensor is inside itself.
+  const PickleValue& arguments_of(int32_t index, const std::string& place) const {
+    const PickleValue* call = &pickle_.at(index);
+    std::string_view function = pickle_.at(call->items[0]).text;
+    const PickleValue* arguments = &at(*call, 1, Kind::tuple, "a tensor");
+    while (function != kRebuildTensor) {
+      if (function == kRebuildFromType) {
+        function = at(*arguments, 0, Kind::global, "a tensor's function").text;
+        arguments = &at(*arguments, 2, Kind::tuple, "a tensor's arguments");
+      } else {
+        check(function == kRebuildParameter, place, ": wanted a tensor, found another call");
+        call = &at(*arguments, 0, Kind::call, "a parameter");
+        function = pickle_.at(call->items[0]).text;
+        arguments = &at(*call, 1, Kind::tuple, "a parameter");
+      }
+    }
+    return *arguments;
+  }
+
   // _rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks)
   TensorView view_of(int32_t index, const std::string& name,
                      const std::function<std::span<const std::byte>(const Storage&)>& bytes_of, TorchFile& file) {
-    const PickleValue* call = &pickle_.at(index);
-    while (calls(*call, kRebuildParameter))
-      call = &at(at(*call, 1, Kind::tuple, "a parameter"), 0, Kind::call, "a parameter");
-    check(calls(*call, kRebuildTensor), where_, ": '", name, "': wanted a tensor, found another call");
-    const PickleValue& arguments = at(*call, 1, Kind::tuple, "a tensor");
-    std::string place = where_ + ": '" + name + "'";
+    const std::string place = where_ + ": '" + name + "'";
+    const PickleValue& arguments = arguments_of(index, place);
     Storage storage = storage_of(at(arguments, 0, Kind::persistent, "a tensor's storage"));
     int64_t offset = at(arguments, 1, Kind::integer, "a tensor's offset").integer;
-    std::vector<int64_t> shape = integers(at(arguments, 2, Kind::tuple, "a tensor's size"), place);
-    std::vector<int64_t> strides = integers(at(arguments, 3, Kind::tuple, "a tensor's strides"), place);
+    std::vector<int64_t> shape = integers(tuple_at(arguments, 2, "a tensor's size"), place);
+    std::vector<int64_t> strides = integers(tuple_at(arguments, 3, "a tensor's strides"), place);
     int64_t count = check_view(storage, offset, shape, strides, place);
     std::span<const std::byte> bytes = bytes_of(storage);
     int64_t size = size_of(storage.dtype);
     check(static_cast<int64_t>(bytes.size()) >= storage.elements * size, place, ": wanted a storage of ",
           storage.elements * size, " bytes, found ", bytes.size());
     TensorView view{storage.dtype, shape, {}};
-    if (is_row_major(shape, strides) || count == 0) {
+    if (count == 0 || is_row_major(shape, strides)) {
       view.bytes = count == 0 ? bytes.first(0) : bytes.subspan(offset * size, count * size);
     } else {
       copies_left_ -= count * size;
@@ -162,14 +217,14 @@ class TorchReader {
                             const std::vector<int64_t>& strides, const std::string& place) {
     check(shape.size() == strides.size(), place, ": wanted a stride for each of ", shape.size(), " sizes, found ",
           strides.size());
+    if (std::count(shape.begin(), shape.end(), 0) > 0) return checked_bytes(storage.dtype, shape, place);  // 0
     int64_t count = 1, last = offset;
-    bool fits = offset >= 0, is_empty = std::count(shape.begin(), shape.end(), 0) > 0;
-    for (size_t i = 0; i < shape.size() && !is_empty && fits; ++i) {
+    bool fits = offset >= 0;
+    for (size_t i = 0; i < shape.size() && fits; ++i) {
       int64_t reach = 0;
       fits = !__builtin_mul_overflow(count, shape[i], &count) &&
              !__builtin_mul_overflow(shape[i] - 1, strides[i], &reach) && !__builtin_add_overflow(last, reach, &last);
     }
-    if (is_empty) return 0;
     check(fits && last < storage.elements && count <= storage.elements, place, ": wanted a view inside its storage of ",
           storage.elements, " elements, found a larger one");
     return count;
@@ -192,6 +247,7 @@ class TorchReader {
     for (int64_t i = 0; i < count; ++i) {
       std::memcpy(bytes.data() + i * size, from.data() + at * size, size);
       for (size_t d = shape.size(); d-- > 0;) {
+        if (shape[d] == 1) continue;  // whose stride may be any number
         at += strides[d];
         if (++index[d] < shape[d]) break;
         at -= strides[d] * shape[d];

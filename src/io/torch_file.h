@@ -18,6 +18,8 @@ class TorchFile {
   // storage, a value that is no tensor, or a pickle that asks for more than tensors (pickle.h).
   static TorchFile open(const std::string& path);
   static TorchFile parse(std::span<const std::byte> bytes, const std::string& where);  // `bytes` outlive the result
+  TorchFile(TorchFile&&) = default;  // no copies: tensors may lie in what it holds
+  TorchFile& operator=(TorchFile&&) = default;
 
   const std::map<std::string, TensorView>& tensors() const { return tensors_; }  // row-major
   const std::vector<std::string>& names() const { return names_; }               // in the file's order
@@ -25,6 +27,7 @@ class TorchFile {
 
  private:
   friend class TorchReader;
+  TorchFile() = default;
   std::shared_ptr<const MappedFile> file_;
   std::map<std::string, TensorView> tensors_;
   std::vector<std::string> names_;

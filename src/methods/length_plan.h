@@ -24,6 +24,7 @@ struct LengthPlan {
   std::optional<FarPairs> far;  // none: every pair as ever
   // Multiplies the logits of the query at `position` (from 0) of a text of `length` tokens; empty: nothing does.
   std::function<double(double position, int64_t length)> logit_scale;
+  bool scales_by_length = false;    // logit_scale looks at the length
   std::vector<EncodingFact> facts;  // what is in force beside the rope
 };
 

@@ -18,6 +18,7 @@ LengthPlan log_n_plan(int64_t trained_length, bool by_text, bool clamp) {
     const double tokens = by_text ? static_cast<double>(length) : position + 1;
     return std::max(least, std::log(tokens) / unit);
   };
+  plan.scales_by_length = by_text;
   plan.facts = {{"logits times", by_text ? "ln(length) / ln(trained)" : "ln(position + 1) / ln(trained)",
                  clamp ? "at least 1" : "not clamped"},
                 {"trained", std::to_string(trained_length), ""}};

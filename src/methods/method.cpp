@@ -116,7 +116,7 @@ void join_plans(LengthPlan& all, LengthPlan one, const std::string& part) {
   alone(all.logit_scale && one.logit_scale, "the scale of the logits");
   if (one.rope) all.rope = std::move(one.rope);
   if (one.far) all.far = std::move(one.far);
-  if (one.logit_scale) all.logit_scale = std::move(one.logit_scale);
+  if (one.logit_scale) all.logit_scale = std::move(one.logit_scale), all.scales_by_length = one.scales_by_length;
   all.facts.insert(all.facts.end(), one.facts.begin(), one.facts.end());
 }
 
@@ -164,16 +164,17 @@ LengthPlan plan_of(const std::string& text, const MethodContext& context) {
 std::unique_ptr<Encoding> encoding_under(const std::string& text, std::unique_ptr<Encoding> base,
                                          int64_t trained_length) {
   if (canonical_method(text) == "none") return base;
-  LengthPlan before;  // what the config asks for, where no part takes its place
+  LengthPlan before;  // what the config asks for beside its rope: it goes where that does
   if (auto* planned = dynamic_cast<PlannedEncoding*>(base.get())) {
     before = planned->plan();
     base = planned->release_base();
   }
   const auto* rotary = dynamic_cast<const RotaryEncoding*>(base.get());
   LengthPlan plan = plan_of(text, {rotary ? &rotary->rope() : nullptr, trained_length});
+  const bool same_rope = !plan.rope || plan.rope->type == rotary->rope().type;
   if (plan.rope) base = rotary->with(*plan.rope);
-  if (!plan.logit_scale && before.logit_scale) {
-    plan.logit_scale = before.logit_scale;
+  if (!plan.logit_scale && before.logit_scale && same_rope) {
+    plan.logit_scale = before.logit_scale, plan.scales_by_length = before.scales_by_length;
     plan.facts.insert(plan.facts.end(), before.facts.begin(), before.facts.end());
   }
   if (!plan.far && !plan.logit_scale) return base;

@@ -113,6 +113,12 @@ const RotaryEncoding* rotary_of(const Encoding& encoding) {
   return dynamic_cast<const RotaryEncoding*>(planned ? &planned->base() : &encoding);
 }
 
+Traits PlannedEncoding::traits() const {
+  Traits traits = base_->traits();
+  traits.by_length |= plan_.scales_by_length;
+  return traits;
+}
+
 std::vector<EncodingFact> PlannedEncoding::facts() const {
   std::vector<EncodingFact> facts = base_->facts();
   facts.insert(facts.end(), plan_.facts.begin(), plan_.facts.end());

@@ -17,6 +17,7 @@ class PlannedEncoding : public OverBase {
 
   Plan prepare(const Sequences& seq, const Step& step) const override;
   Tensor attend(int64_t layer, const AttentionCall& call) const override;
+  Traits traits() const override;
   std::vector<EncodingFact> facts() const override;
   const LengthPlan& plan() const { return plan_; }
   const Encoding& base() const { return *base_; }

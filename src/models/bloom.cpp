@@ -13,8 +13,7 @@ class Bloom : public HubModel {
   explicit Bloom(HubSource& source) : HubModel(source) {
     JsonReader& config = source.config;
     width_ = size_or_either(config, "n_embed", "hidden_size", 64);
-    heads_ = size_or_either(config, "n_head", "num_attention_heads", 8);
-    if (width_ % heads_ != 0) config.refuse("n_head", str("a divisor of the width ", width_));
+    heads_ = heads_or_either(config, "n_head", "num_attention_heads", 8, width_);
     eps_ = positive_or(config, "layer_norm_epsilon", 1e-5);
     residual_behind_norm_ = config.boolean_or("apply_residual_connection_post_layernorm", false);
     if (size_or(config, "n_inner", 4 * width_) != 4 * width_) config.refuse("n_inner", str("null or ", 4 * width_));

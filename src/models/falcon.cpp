@@ -10,30 +10,25 @@
 #include "models/hub_model.h"
 #include "nn/attention_block.h"
 #include "nn/mlp.h"
+#include "pos/alibi.h"
 #include "pos/rope_config.h"
 
 namespace longhaul {
 
 namespace {
 
-// ALiBi as Falcon has it: slope and slope * position rounded to bf16 (in f32 and double models too), and the bias divided by
+// ALiBi as Falcon has it: slope, position and their product rounded to bf16 (in f32 and double models too), and the bias divided by
 // sqrt(head size) with the scores.
 class FalconAlibi : public Encoding {
  public:
   FalconAlibi(int64_t heads, int64_t head_dim, at::ScalarType dtype) : dtype_(dtype) {
-    int64_t power = 1;
-    while (power * 2 <= heads) power *= 2;
-    std::vector<double> slopes;  // the ALiBi authors' rule
-    for (int64_t h = 0; h < heads; ++h) {
-      const double n = static_cast<double>(h < power ? h + 1 : 2 * (h - power) + 1);
-      slopes.push_back(std::exp2(-8 * n / static_cast<double>(h < power ? power : 2 * power)));
-    }
-    slopes_ = at::tensor(slopes, at::TensorOptions(at::kFloat)).to(at::kBFloat16).to(at::kFloat);
+    slopes_ = at::tensor(alibi_slopes(heads), at::TensorOptions(at::kFloat)).to(at::kBFloat16).to(at::kFloat);
     factor_ = 1 / std::sqrt(static_cast<double>(head_dim));
   }
 
   Bias bias(int64_t, const AttentionCall& call) const override {
-    const Tensor rounded = at::outer(call.key_positions().to(at::kFloat), slopes_).to(at::kBFloat16);
+    const Tensor positions = call.key_positions().to(at::kBFloat16).to(at::kFloat);
+    const Tensor rounded = at::outer(positions, slopes_).to(at::kBFloat16);
     const Tensor g = at::full({call.q.size(0), slopes_.size(0)}, factor_, at::TensorOptions(dtype_));
     return SeparableBias{g, -rounded.to(at::kDouble)};
   }
@@ -49,8 +44,7 @@ class Falcon : public HubModel {
   explicit Falcon(HubSource& source) : HubModel(source) {
     JsonReader& config = source.config;
     width_ = size_or_either(config, "n_embed", "hidden_size", 4544);
-    heads_ = size_or_either(config, "n_head", "num_attention_heads", 71);
-    if (width_ % heads_ != 0) config.refuse("num_attention_heads", str("a divisor of the width ", width_));
+    heads_ = heads_or_either(config, "n_head", "num_attention_heads", 71, width_);
     hidden_ = size_or(config, "ffn_hidden_size", 4 * width_);
     eps_ = positive_or(config, "layer_norm_epsilon", 1e-5);
     activation_ = activation_or(config, "activation", "gelu");
@@ -98,9 +92,10 @@ class Falcon : public HubModel {
     one_key_ = !grouped_ && multi_query;
     config.ignore("ff_factor");  // ffn_hidden_size says it
     only_flag(config, "apply_residual_connection_post_layernorm", false);
-    kv_heads_ = size_or_either(config, "n_head_kv", "num_kv_heads", heads_);
+    const char* kv_key = either_key(config, "n_head_kv", "num_kv_heads");
+    kv_heads_ = size_or(config, kv_key, heads_);
     if (!grouped_) kv_heads_ = one_key_ ? 1 : heads_;
-    if (heads_ % kv_heads_ != 0) config.refuse("num_kv_heads", str("a divisor of the ", heads_, " heads"));
+    if (heads_ % kv_heads_ != 0) config.refuse(kv_key, str("a divisor of the ", heads_, " heads"));
     parallel_ = config.boolean_or("parallel_attn", true) || grouped_;
     const int64_t norms = size_or(config, "num_ln_in_parallel_attn", 2);
     if (norms > 2) config.refuse("num_ln_in_parallel_attn", "1 or 2");

@@ -15,8 +15,7 @@ class Gpt2 : public HubModel {
   explicit Gpt2(HubSource& source) : HubModel(source) {
     JsonReader& config = source.config;
     width_ = size_or_either(config, "n_embd", "hidden_size", 768);
-    heads_ = size_or_either(config, "n_head", "num_attention_heads", 12);
-    if (width_ % heads_ != 0) config.refuse("n_head", str("a divisor of the width ", width_));
+    heads_ = heads_or_either(config, "n_head", "num_attention_heads", 12, width_);
     hidden_ = size_or(config, "n_inner", 4 * width_);
     eps_ = positive_or(config, "layer_norm_epsilon", 1e-5);
     activation_ = activation_or(config, "activation_function", "gelu_new");
@@ -36,6 +35,7 @@ class Gpt2 : public HubModel {
     context.width = width_;
     context.trained_length = info_.trained_length;
     context.parameters = &parameters_;
+    check_size("transformer.wpe.weight", {info_.trained_length, width_});  // which the encoding makes
     encoding_ = make_encoding("learned", context);
     for (int64_t i = 0; i < info_.layers; ++i) layers_.push_back(make_layer(i));
     set_head(layer_norm("transformer.ln_f", width_, eps_), "lm_head", config.boolean_or("tie_word_embeddings", true));

@@ -1,5 +1,6 @@
 // GPTJForCausalLM: attention and MLP side by side on one norm of the input; interleaved rotary pairs in the first rotary_dim
-// dimensions of each head; no biases in attention, biases elsewhere, of the logits too.
+// dimensions of each head; no biases in attention, biases elsewhere, of the logits too. The class's table of angles ends at
+// n_positions; here they are computed, for any position, so no text is too long.
 #include "models/hub_config.h"
 #include "models/hub_model.h"
 #include "nn/attention_block.h"
@@ -15,8 +16,7 @@ class GptJ : public HubModel {
   explicit GptJ(HubSource& source) : HubModel(source) {
     JsonReader& config = source.config;
     width_ = size_or_either(config, "n_embd", "hidden_size", 4096);
-    heads_ = size_or_either(config, "n_head", "num_attention_heads", 16);
-    if (width_ % heads_ != 0) config.refuse("n_head", str("a divisor of the width ", width_));
+    heads_ = heads_or_either(config, "n_head", "num_attention_heads", 16, width_);
     hidden_ = size_or(config, "n_inner", 4 * width_);
     eps_ = positive_or(config, "layer_norm_epsilon", 1e-5);
     activation_ = activation_or(config, "activation_function", "gelu_new");

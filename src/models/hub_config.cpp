@@ -157,6 +157,13 @@ int64_t size_or_either(JsonReader& config, const char* key, const char* other, i
   return size_or(config, either_key(config, key, other), fallback, most);
 }
 
+int64_t heads_or_either(JsonReader& config, const char* key, const char* other, int64_t fallback, int64_t width) {
+  const char* read = either_key(config, key, other);
+  const int64_t heads = size_or(config, read, fallback);
+  if (width % heads != 0) config.refuse(read, str("a divisor of the width ", width));
+  return heads;
+}
+
 double positive_or(JsonReader& config, const std::string& key, double fallback) {
   const double value = config.number_or(key, fallback);
   if (!(value > 0)) config.refuse(key, "a number > 0");
@@ -226,6 +233,14 @@ std::vector<int64_t> read_windows(JsonReader& config, int64_t layers, int64_t wi
   std::vector<int64_t> windows;
   for (bool sliding : read_sliding_layers(config, layers, slides)) windows.push_back(sliding ? window : 0);
   return windows;
+}
+
+std::vector<int64_t> read_one_window(JsonReader& config, const std::string& where, int64_t layers, int64_t window) {
+  const std::vector<bool> sliding = read_sliding_layers(config, layers, [&](int64_t) { return window > 0; });
+  if (std::count(sliding.begin(), sliding.end(), window > 0) != layers)
+    log_warning(where, ": layer_types is left out: the class has ",
+                window > 0 ? str("its window, ", window, ", in all layers") : "a window in no layer");
+  return std::vector<int64_t>(static_cast<size_t>(layers), window);
 }
 
 }  // namespace longhaul

@@ -29,6 +29,8 @@ int64_t size_or(JsonReader& config, const std::string& key, int64_t fallback, in
 const char* either_key(JsonReader& config, const char* key, const char* other);
 int64_t size_or_either(JsonReader& config, const char* key, const char* other, int64_t fallback,
                        int64_t most = kMostSize);
+// A number of heads, likewise, which divides the width.
+int64_t heads_or_either(JsonReader& config, const char* key, const char* other, int64_t fallback, int64_t width);
 // A number > 0; missing: the fallback.
 double positive_or(JsonReader& config, const std::string& key, double fallback);
 // "silu", "gelu_new", ... as transformers names them; missing: the fallback.
@@ -53,5 +55,7 @@ int64_t read_switched_window(JsonReader& config);
 // The window of each layer, 0: none.
 std::vector<int64_t> read_windows(JsonReader& config, int64_t layers, int64_t window,
                                   const std::function<bool(int64_t layer)>& slides);
+// Of classes that give all layers the same mask: layer_types may be there, and says nothing; a warning where it says otherwise.
+std::vector<int64_t> read_one_window(JsonReader& config, const std::string& where, int64_t layers, int64_t window);
 
 }  // namespace longhaul

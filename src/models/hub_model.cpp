@@ -47,7 +47,7 @@ Json HubModel::config() const {
   return config;
 }
 
-Tensor HubModel::add(const std::string& name, const std::vector<int64_t>& shape, bool trainable) {
+void HubModel::check_size(const std::string& name, const std::vector<int64_t>& shape) {
   double elements = 1;
   for (int64_t size : shape) elements *= static_cast<double>(size);
   elements_ += elements;
@@ -55,6 +55,23 @@ Tensor HubModel::add(const std::string& name, const std::vector<int64_t>& shape,
   constexpr double kSlack = 1 << 24;
   check(elements_ <= 2 * stored_elements_ + kSlack, files_->where(), ": config.json asks for more than ", elements_,
         " elements (", name, " ", at::IntArrayRef(shape), " among them), found ", stored_elements_);
+}
+
+void HubModel::check_count(size_t count, const std::string& name) const {
+  constexpr size_t kSlack = 1 << 16;
+  const size_t held = files_->tensors().size();
+  check(count < 2 * held + kSlack, files_->where(), ": config.json asks for more than ", count, " tensors (", name,
+        " among them), found ", held);
+}
+
+void HubModel::store(StoredTensor stored) {
+  check_count(stored_.size(), stored.name);
+  stored_.push_back(std::move(stored));
+}
+
+Tensor HubModel::add(const std::string& name, const std::vector<int64_t>& shape, bool trainable) {
+  check_size(name, shape);
+  check_count(parameters_.all().size(), name);
   return parameters_.add(name, shape, Init::zeros(), trainable);
 }
 
@@ -90,7 +107,7 @@ Linear HubModel::linear(const std::string& name, int64_t out, int64_t in, bool b
 
 Linear HubModel::conv1d(const std::string& name, int64_t out, int64_t in) {
   Linear layer = linear(name, out, in, true);
-  stored_.push_back({name + ".weight", {in, out}, {layer.weight.detach().t()}, 0});
+  store({name + ".weight", {in, out}, {layer.weight.detach().t()}, 0});
   return layer;
 }
 
@@ -100,10 +117,8 @@ Linear HubModel::stack(const std::string& own, const std::vector<Rows>& parts, i
   Linear layer = linear(own, out, in, bias);
   int64_t begin = 0;
   for (const Rows& part : parts) {
-    stored_.push_back(
-        {part.name + ".weight", {part.count, in}, {layer.weight.detach().narrow(0, begin, part.count)}, 0});
-    if (bias)
-      stored_.push_back({part.name + ".bias", {part.count}, {layer.bias.detach().narrow(0, begin, part.count)}, 0});
+    store({part.name + ".weight", {part.count, in}, {layer.weight.detach().narrow(0, begin, part.count)}, 0});
+    if (bias) store({part.name + ".bias", {part.count}, {layer.bias.detach().narrow(0, begin, part.count)}, 0});
     begin += part.count;
   }
   return layer;
@@ -122,7 +137,7 @@ Linear HubModel::grouped_qkv(const std::string& name, int64_t heads, int64_t kv_
     };
     std::vector<int64_t> shape = {rows};
     shape.insert(shape.end(), rest.begin(), rest.end());
-    stored_.push_back({stored, shape, {groups(0, h / g), groups(h, 1), groups(h + g, 1)}, 1});
+    store({stored, shape, {groups(0, h / g), groups(h, 1), groups(h + g, 1)}, 1});
   };
   declare(name + ".weight", layer.weight.detach(), {in});
   if (bias) declare(name + ".bias", layer.bias.detach(), {});
@@ -144,7 +159,7 @@ Tensor HubModel::stack_experts(const std::string& own, const std::vector<std::st
   const int64_t rows = shape[1] / parts;
   for (size_t i = 0; i < names.size(); ++i) {
     const auto expert = static_cast<int64_t>(i) / parts, part = static_cast<int64_t>(i) % parts;
-    stored_.push_back({names[i], {rows, shape[2]}, {all.detach()[expert].narrow(0, part * rows, rows)}, 0});
+    store({names[i], {rows, shape[2]}, {all.detach()[expert].narrow(0, part * rows, rows)}, 0});
   }
   return all;
 }

@@ -39,6 +39,9 @@ class HubModel : public Model {
   explicit HubModel(HubSource& source);
   void finish(HubSource& source, const std::string& family);
 
+  // Error where a parameter of this shape, with those so far, is far more than the files hold. add() asks it; whoever makes
+  // one elsewhere does.
+  void check_size(const std::string& name, const std::vector<int64_t>& shape);
   // Parameters, by the names of the stored tensors that they are. A Linear is weight `name`.weight [out, in] and, with
   // `bias`, `name`.bias [out].
   Tensor add(const std::string& name, const std::vector<int64_t>& shape, bool trainable = true);
@@ -75,6 +78,10 @@ class HubModel : public Model {
   Head head_;
 
  private:
+  // As check_size(): `count` parameters, or stored tensors, so far, and `name` is the next.
+  void check_count(size_t count, const std::string& name) const;
+  void store(StoredTensor stored);  // into stored_
+
   const TensorFiles* files_;  // null once the model is made
   Json config_;
   int64_t trained_as_read_ = 0;

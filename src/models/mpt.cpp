@@ -15,8 +15,7 @@ class Mpt : public HubModel {
   explicit Mpt(HubSource& source) : HubModel(source) {
     JsonReader& config = source.config;
     width_ = size_or_either(config, "d_model", "hidden_size", 2048);
-    heads_ = size_or_either(config, "n_heads", "num_attention_heads", 16);
-    if (width_ % heads_ != 0) config.refuse("n_heads", str("a divisor of the width ", width_));
+    heads_ = heads_or_either(config, "n_heads", "num_attention_heads", 16, width_);
     eps_ = positive_or(config, "layer_norm_epsilon", 1e-5);
     const double bias_max = read_attention(config);
     // The class computes 4 * d_model, ALiBi and no biases whatever these say; the tensors of another model do not fit.

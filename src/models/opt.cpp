@@ -31,7 +31,7 @@ class OptPositions : public Encoding {
   }
 
   Traits traits() const override {
-    return {.longest = table_.size(0) - kFirstRow, .note = "the table ends at the trained length"};
+    return {.longest = table_.size(0) - kFirstRow, .limit = "the table ends at the trained length"};
   }
 
  private:

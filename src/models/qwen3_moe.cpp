@@ -27,7 +27,7 @@ std::unique_ptr<Model> make(HubSource& source) {
   shape.qkv_bias = shape.out_bias = config.boolean_or("attention_bias", false);
   const int64_t window = read_switched_window(config);
   config.ignore("max_window_layers");  // the reference has the window in all layers or none
-  shape.windows = read_windows(config, shape.layers, window, [](int64_t) { return true; });
+  shape.windows = read_one_window(config, source.path, shape.layers, window);
   // transformers 5 writes num_local_experts. None: every layer is dense.
   const char* experts = either_key(config, "num_experts", "num_local_experts");
   shape.experts = config.is_set(experts) ? config.integer(experts, 0, kMostParts) : 128;

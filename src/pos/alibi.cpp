@@ -1,4 +1,6 @@
 // ALiBi (Press et al. 2022, arXiv 2108.12409): a fixed slope per head, -m_h (i - j). The separable bias with s = -position.
+#include "pos/alibi.h"
+
 #include <ATen/ops/tensor.h>
 
 #include <cmath>
@@ -17,22 +19,13 @@ std::vector<double> geometric_slopes(int64_t heads, double max) {
   return slopes;
 }
 
-// The authors' rule for other head counts: those of the lower power of two, then every second one of the doubled power.
-std::vector<double> official_slopes(int64_t heads, double max) {
-  int64_t power = 1;
-  while (power * 2 <= heads) power *= 2;
-  std::vector<double> slopes = geometric_slopes(power, max), doubled = geometric_slopes(2 * power, max);
-  for (int64_t n = 0; static_cast<int64_t>(slopes.size()) < heads; n += 2) slopes.push_back(doubled[n]);
-  return slopes;
-}
-
 class Alibi : public Encoding {
  public:
   Alibi(Spec& spec, const EncodingContext& context) {
     bool upstream = spec.choice("variant", {"standard", "upstream"}, "standard") == "upstream";
     const double max = spec.number("max", 8);
     check(max > 0, "alibi: max must be > 0, got ", max);
-    auto slopes = upstream ? geometric_slopes(context.heads, max) : official_slopes(context.heads, max);
+    auto slopes = upstream ? geometric_slopes(context.heads, max) : alibi_slopes(context.heads, max);
     slopes_ = at::tensor(slopes, at::TensorOptions(context.parameters->dtype()));
   }
 
@@ -49,6 +42,14 @@ class Alibi : public Encoding {
 };
 
 }  // namespace
+
+std::vector<double> alibi_slopes(int64_t heads, double max) {
+  int64_t power = 1;
+  while (power * 2 <= heads) power *= 2;
+  std::vector<double> slopes = geometric_slopes(power, max), doubled = geometric_slopes(2 * power, max);
+  for (int64_t n = 0; static_cast<int64_t>(slopes.size()) < heads; n += 2) slopes.push_back(doubled[n]);
+  return slopes;
+}
 
 LH_REGISTER(Encodings, "alibi",
             "fixed linear distance penalty per head: max=8; variant=upstream: 2^(-8n/H) for every head count",

@@ -65,9 +65,11 @@ struct Traits {
   bool chunk_exact = true;      // chunked prefill equals one pass
   bool needs_total = false;     // results depend on the whole length (so chunks must be told it)
   bool by_chunk = false;        // not exact in chunks by design: each is read as if the text ended with it
+  bool by_length = false;       // rows differ with the length of the text they are read for: no other text shares them
   bool causal_only = true;      // has no bidirectional form
   bool reads_positions = true;  // Plan::seq.positions matter to it; without: it tells tokens apart by other means
-  std::string note{};           // why, in one line
+  std::string limit{};          // why there is a longest, in one line
+  std::string note{};           // why the others, in one line
 
   bool chunks() const { return chunk_exact || by_chunk; }  // a text may be read in chunks
   // Kept keys stay right when the text grows: a cache can decode.

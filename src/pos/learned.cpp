@@ -28,7 +28,7 @@ class Learned : public Encoding {
   }
 
   Traits traits() const override {
-    return {.longest = longest_, .causal_only = false, .note = "the table ends at the trained length"};
+    return {.longest = longest_, .causal_only = false, .limit = "the table ends at the trained length"};
   }
 
  private:

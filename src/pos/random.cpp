@@ -46,6 +46,7 @@ class RandomPositions : public OverBase {
   Traits traits() const override {
     Traits traits = base_->traits();
     traits.longest = max_;
+    traits.limit = str("positions are drawn below max = ", max_);
     traits.needs_total = true;
     traits.note = "positions are drawn for the whole length at once";
     return traits;

@@ -17,6 +17,15 @@ namespace {
 
 constexpr const char *kStored = "model.clex_layer.inv_freq", *kUp = "model.clex_layer.proj_func.ode_up_proj",
                      *kDown = "model.clex_layer.proj_func.ode_down_proj";
+constexpr int64_t kMostFactor = int64_t{1} << 16;  // times a length or a width, each up to 2^30, it stays below 2^63
+constexpr double kMostSteps = 1 << 20;             // each a point of the grid in memory
+
+// How fine the ODE is solved: no step is longer than from one factor to the next, and there are not too many.
+void check_steps(const RopeReader& reader, const char* key, const ClexSettings& settings) {
+  if (settings.ode.step > 1) reader.refuse(key, "a number up to 1");
+  if (static_cast<double>(settings.max_factor - 1) / settings.ode.step > kMostSteps)
+    reader.refuse(key, str("at most ", static_cast<int64_t>(kMostSteps), " steps of time_dt up to max_factor"));
+}
 
 std::shared_ptr<const RopePolicy> make(RopeReader& reader) {
   const auto* current = dynamic_cast<const ClexRope*>(reader.current);
@@ -25,14 +34,15 @@ std::shared_ptr<const RopePolicy> make(RopeReader& reader) {
   ClexSettings settings = current ? current->settings() : ClexSettings{};
   if (!current) settings.ode.dim = reader.base.dim, settings.trained = reader.base.max_positions;
   settings.theta = reader.base.theta;
-  settings.max_factor = reader.integer("max_factor", settings.max_factor);
+  settings.max_factor = reader.integer("max_factor", settings.max_factor, kMostFactor);
   if (!current) {  // what the weights were trained with
-    settings.ode.hidden = settings.ode.dim * reader.integer("param_factor", 1);
+    settings.ode.hidden = settings.ode.dim * reader.integer("param_factor", 1, kMostFactor);
     const bool tanh = reader.choice("act", {"silu", "tanh"}, "silu") == "tanh";
     settings.ode.activation = tanh ? ClexActivation::tanh : ClexActivation::silu;
     reader.is_set("factor");  // 1 in published files, and without a meaning
   }
   settings.ode.step = reader.positive("time_dt", settings.ode.step);
+  check_steps(reader, reader.is_set("time_dt") ? "time_dt" : "max_factor", settings);
   settings.ode.base = reader.positive("clex_ode_base", settings.ode.base);
   const bool f32 = settings.arithmetic == ClexArithmetic::f32;
   settings.arithmetic =
@@ -79,25 +89,25 @@ ClexWeights ClexRope::weights() const {
   return clex_weights(up_, down_);
 }
 
-std::vector<std::vector<double>> ClexRope::table() const {
+std::shared_ptr<const ClexRope::Solved> ClexRope::solved() const {
   const std::lock_guard lock(mutex_);
   const auto same = [](const Tensor& a, const Tensor& b) {
     return a.defined() == b.defined() && (!a.defined() || at::equal(a, b));
   };
   const at::NoGradGuard off;
-  if (table_.empty() || !same(up_, solved_up_) || !same(down_, solved_down_) || !same(stored_, solved_stored_)) {
-    std::vector<double> times;
-    for (int64_t t = 2; t <= settings_.max_factor; ++t) times.push_back(static_cast<double>(t));
-    table_ = clex_frequencies(settings_.ode, weights(), first(), times, settings_.arithmetic);
-    solved_up_ = up_.detach().clone(), solved_down_ = down_.detach().clone();
-    solved_stored_ = stored_.defined() ? stored_.detach().clone() : stored_;
-  }
-  return table_;
+  if (solved_ && same(up_, solved_->up) && same(down_, solved_->down) && same(stored_, solved_->stored)) return solved_;
+  std::vector<double> times;
+  for (int64_t t = 2; t <= settings_.max_factor; ++t) times.push_back(static_cast<double>(t));
+  auto anew = std::make_shared<Solved>();
+  anew->table = clex_frequencies(settings_.ode, weights(), first(), times, settings_.arithmetic);
+  anew->up = up_.detach().clone(), anew->down = down_.detach().clone();
+  if (stored_.defined()) anew->stored = stored_.detach().clone();
+  return solved_ = anew;
 }
 
 std::vector<double> ClexRope::frequencies(int64_t length) const {
   const int64_t t = factor_of(length);
-  return t == 1 ? first() : table()[static_cast<size_t>(t - 2)];
+  return t == 1 ? first() : solved()->table[static_cast<size_t>(t - 2)];
 }
 
 Tensor ClexRope::differentiable_frequencies(double t) const {

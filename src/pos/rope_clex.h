@@ -34,6 +34,9 @@ class ClexRope : public RopePolicy {
   std::vector<double> frequencies(int64_t length) const override;
   bool moves_with_length() const override { return settings_.max_factor > 1; }
   int64_t longest() const override { return settings_.max_factor * settings_.trained; }
+  std::string limit() const override {
+    return str("the ODE ends at ", longest(), " tokens (max_factor x trained length)");
+  }
   bool by_chunk() const override { return settings_.by_chunk; }
   std::optional<Drawn> draw(const Sequences& seq, const Step& step) const override;
 
@@ -42,21 +45,23 @@ class ClexRope : public RopePolicy {
   const Tensor& down() const { return down_; }
   int64_t factor_of(int64_t length) const;            // t: ceil(length / M), at most T
   std::vector<double> first() const;                  // the frequencies at t = 1
-  std::vector<std::vector<double>> table() const;     // [T - 1][d/2], of t = 2 .. T
   Tensor differentiable_frequencies(double t) const;  // [d/2] double, with gradients for Up and Down when t > 1
   // Positions of a training text of `length` tokens that stands for one of length * t / s, s = max(1, floor(length / M)):
   // 0, then multiples of 1 / s drawn without repetition and sorted, then floor(length t / s) - 1.
   std::vector<double> drawn_positions(int64_t length, int64_t t, const Step& step) const;
 
  private:
+  struct Solved {
+    Tensor up, down, stored;                 // copies of the weights that it was solved for
+    std::vector<std::vector<double>> table;  // [T - 1][d/2], of t = 2 .. T
+  };
   ClexWeights weights() const;
+  std::shared_ptr<const Solved> solved() const;  // for the weights as they are now
 
   ClexSettings settings_;
   Tensor stored_, up_, down_;
-  // The table, and the weights that it was solved for.
   mutable std::mutex mutex_;
-  mutable Tensor solved_up_, solved_down_, solved_stored_;
-  mutable std::vector<std::vector<double>> table_;
+  mutable std::shared_ptr<const Solved> solved_;  // the last one
 };
 
 }  // namespace longhaul

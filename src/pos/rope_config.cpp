@@ -9,7 +9,7 @@ namespace longhaul {
 
 namespace {
 
-constexpr const char *kParameters = "rope_parameters", *kScaling = "rope_scaling";
+constexpr const char *kParameters = "rope_parameters", *kScaling = "rope_scaling", *kPartial = "partial_rotary_factor";
 
 // What the old spelling says must be what the new one says too.
 void check_old_settings(JsonReader& config, JsonReader& settings) {
@@ -89,13 +89,15 @@ Rope read_rope(JsonReader& config, const RopeFamily& family, int64_t head_dim, i
   rope.anew = family.anew;
   rope.type = type_of(settings, family, rope.policy_facts);
   rope.base.theta = number_of(config, settings, "rope_theta", family.theta_key, family.theta, rope.facts);
-  const double partial =
-      number_of(config, settings, "partial_rotary_factor", family.partial_key, family.partial, rope.facts);
+  const double partial = number_of(config, settings, kPartial, family.partial_key, family.partial, rope.facts);
   for (const std::string& read : {family.theta_key, family.partial_key}) config.ignore(read);
   rope.base.dim = static_cast<int64_t>(static_cast<double>(head_dim) * partial);
-  if (rope.base.dim < 2 || rope.base.dim % 2 != 0 || rope.base.dim > head_dim)
-    config.refuse(family.partial_key,
+  if (rope.base.dim < 2 || rope.base.dim % 2 != 0 || rope.base.dim > head_dim) {
+    const bool inside = settings && settings->is_set(kPartial);
+    const JsonReader& holder = inside ? *settings : config;
+    holder.refuse(inside ? kPartial : family.partial_key,
                   str("a share of the head size ", head_dim, " that is an even number of dimensions"));
+  }
   rope.facts.push_back({"rotary dimensions", std::to_string(rope.base.dim), str(partial, " of the head's ", head_dim)});
   rope.base.max_positions = max_positions;
   rope.base.original_positions = family.original_positions;

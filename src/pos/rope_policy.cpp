@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/log.h"
 #include "pos/rotation.h"
 
 namespace longhaul {
@@ -74,9 +75,10 @@ bool RopeReader::flag(const std::string& key, bool fallback) {
   return value;
 }
 
-int64_t RopeReader::integer(const std::string& key, int64_t fallback) {
+int64_t RopeReader::integer(const std::string& key, int64_t fallback, int64_t most) {
   const bool given = is_set(key);
   const int64_t value = given ? settings_->integer(key, 1) : fallback;
+  if (value > most) settings_->refuse(key, str("an integer up to ", most));
   facts.push_back({key, std::to_string(value), given ? settings_->path(key) : "default"});
   return value;
 }
@@ -105,8 +107,11 @@ int64_t RopeReader::original_length() {
   int64_t length = base.original_positions ? base.original_positions : base.max_positions;
   std::string source = base.original_positions ? kKey : "max_position_embeddings";
   if (is_set(kKey)) {
-    length = settings_->integer(kKey, 1);
-    source = settings_->path(kKey);
+    const int64_t inside = settings_->integer(kKey, 1);
+    if (current || !base.original_positions)
+      length = inside, source = settings_->path(kKey);
+    else if (inside != length)
+      log_warning(settings_->path(kKey), ": ", inside, " is left out: the model's own ", kKey, " is ", length);
   }
   facts.push_back({kKey, std::to_string(length), source});
   return length;

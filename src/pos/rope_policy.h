@@ -22,7 +22,8 @@ class RopePolicy {
   // Multiplies cos and sin, and with them logits by its square, in a text of `length` tokens.
   virtual double attention_factor(int64_t /*length*/) const { return 1; }
   virtual bool moves_with_length() const { return false; }
-  virtual int64_t longest() const { return 0; }  // tokens of the longest text; 0: any
+  virtual int64_t longest() const { return 0; }     // tokens of the longest text; 0: any
+  virtual std::string limit() const { return {}; }  // why there is one, in one line
   // The length is that of the text so far, also while a prompt is read in chunks, and not that of the whole prompt.
   virtual bool by_chunk() const { return false; }
   // The length is that of the whole request, prompt and continuation.
@@ -72,10 +73,12 @@ class RopeReader {
   double required(const std::string& key);                    // > 0
   std::optional<double> optional(const std::string& key);     // > 0; none when missing or null
   bool flag(const std::string& key, bool fallback);
-  int64_t integer(const std::string& key, int64_t fallback);  // >= 1
+  int64_t integer(const std::string& key, int64_t fallback, int64_t most);  // in [1, most]
   std::string choice(const std::string& key, const std::vector<std::string>& allowed, const std::string& fallback);
   std::vector<double> pairs(const std::string& key);  // dim / 2 numbers > 0
-  int64_t original_length();  // original_max_position_embeddings, here or beside, or max_positions
+  // original_max_position_embeddings, beside the settings or in them, or max_positions. Where both have it: of a config,
+  // as in the reference, the one beside them, with a warning when they differ; of a length method, its own.
+  int64_t original_length();
   [[noreturn]] void refuse(const std::string& key, const std::string& wanted) const;  // as JsonReader
   void note(const std::string& name, double value, const std::string& source);
 

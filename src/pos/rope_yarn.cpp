@@ -1,19 +1,13 @@
 // YaRN (Peng et al. 2023, arXiv 2309.00071): slow pairs interpolated, fast ones left, a ramp between, logits made sharper.
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
-#include "pos/rope_policy.h"
+#include "pos/rope_ramp.h"
 #include "pos/rotation.h"
 
 namespace longhaul {
 
 namespace {
-
-// The pair (a real number) that turns `turns` times in `length` tokens.
-double pair_of_turns(const RopeBase& base, double turns, double length) {
-  return static_cast<double>(base.dim) * std::log(length / (2 * std::numbers::pi * turns)) / (2 * std::log(base.theta));
-}
 
 // g(s, m): the paper's logit temperature, equation 22, for a multiplier m.
 double magnitude(double factor, double multiplier) { return factor <= 1 ? 1 : 0.1 * multiplier * std::log(factor) + 1; }
@@ -29,28 +23,19 @@ double attention_factor(RopeReader& reader, double factor) {
 }
 
 // Which pairs are interpolated in part: between the numbers of turns beta_fast and beta_slow in the original length.
-struct Ramp {
-  double low, high;
-};
-
-Ramp read_ramp(RopeReader& reader, double original) {
-  const RopeBase& base = reader.base;
-  check(base.theta > 1, "rope: yarn needs theta > 1, found ", base.theta);
-  double low = pair_of_turns(base, reader.positive("beta_fast", 32), original);
-  double high = pair_of_turns(base, reader.positive("beta_slow", 1), original);
-  if (reader.flag("truncate", true)) low = std::floor(low), high = std::ceil(high);
-  low = std::max(low, 0.0);
-  high = std::min(high, static_cast<double>(base.dim - 1));
-  if (low == high) high += 0.001;
-  reader.note("first pair interpolated in part", low, "beta_fast");
-  reader.note("first pair interpolated in full", high, "beta_slow");
-  return {low, high};
+RopeRamp read_ramp(RopeReader& reader, double original) {
+  check(reader.base.theta > 1, "rope: yarn needs theta > 1, found ", reader.base.theta);
+  const double fast = reader.positive("beta_fast", 32), slow = reader.positive("beta_slow", 1);
+  const RopeRamp ramp = rope_ramp(reader.base, fast, slow, original, reader.flag("truncate", true));
+  reader.note("first pair interpolated in part", ramp.low, "beta_fast");
+  reader.note("first pair interpolated in full", ramp.high, "beta_slow");
+  return ramp;
 }
 
-std::vector<double> frequencies_of(const RopeBase& base, const Ramp& ramp, double factor) {
+std::vector<double> frequencies_of(const RopeBase& base, const RopeRamp& ramp, double factor) {
   std::vector<double> frequencies = rotary_frequencies(base.theta, base.dim);
   for (size_t i = 0; i < frequencies.size(); ++i) {
-    const double share = std::clamp((static_cast<double>(i) - ramp.low) / (ramp.high - ramp.low), 0.0, 1.0);
+    const double share = ramp.at(i);
     frequencies[i] *= share / factor + (1 - share);
   }
   return frequencies;
@@ -65,14 +50,14 @@ std::shared_ptr<const RopePolicy> make(RopeReader& reader) {
   const bool derived = !reader.current || ratio > 1;
   const double factor =
       derived ? reader.factor_or(ratio, "max_position_embeddings / original_max_position_embeddings") : reader.factor();
-  const Ramp ramp = read_ramp(reader, original);
+  const RopeRamp ramp = read_ramp(reader, original);
   return fixed_rope(frequencies_of(base, ramp, factor), attention_factor(reader, factor));
 }
 
 // The factor is that of the present text: max(1, length / original).
 class DynamicYarn : public RopePolicy {
  public:
-  DynamicYarn(const RopeBase& base, const Ramp& ramp, double original)
+  DynamicYarn(const RopeBase& base, const RopeRamp& ramp, double original)
       : base_(base), ramp_(ramp), original_(original) {}
   std::vector<double> frequencies(int64_t length) const override {
     return frequencies_of(base_, ramp_, factor(length));
@@ -83,7 +68,7 @@ class DynamicYarn : public RopePolicy {
  private:
   double factor(int64_t length) const { return std::max(1.0, static_cast<double>(length) / original_); }
   RopeBase base_;
-  Ramp ramp_;
+  RopeRamp ramp_;
   double original_;
 };
 

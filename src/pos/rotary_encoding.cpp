@@ -104,7 +104,7 @@ Rotation RotaryEncoding::tables(const Rope& rope, const KeptTables& kept, const 
 Traits RotaryEncoding::traits() const {
   Traits traits;
   const RopePolicy& policy = *rope_.policy;
-  traits.longest = policy.longest();
+  traits.longest = policy.longest(), traits.limit = policy.limit();
   if (policy.by_chunk()) {
     traits.chunk_exact = false, traits.by_chunk = true;
     traits.note = str("rope type ", rope_.type, ": every chunk is read under the frequencies of its own end");

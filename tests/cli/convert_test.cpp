@@ -345,6 +345,21 @@ TEST_F(Convert, MistralsLayoutOfMambaIsUnderstood) {
   EXPECT_EQ(head, bf16_of(0.25F));
 }
 
+// Its pairs of dimensions lie otherwise than in Hugging Face's layout: names alone would make another model.
+TEST_F(Convert, MistralsLayoutOfOtherModelsIsRefused) {
+  const std::vector<float> values(16 * 16, 0.5F);
+  make_folders(folder_ / "native");
+  write_safetensors(
+      folder_ / "native/consolidated.safetensors",
+      {NamedTensor{"layers.0.attention.wq.weight", DType::f32, {16, 16}, std::as_bytes(std::span(values))}});
+  write_json(folder_ / "native/params.json",
+             {{"dim", 16}, {"n_layers", 1}, {"head_dim", 4}, {"n_heads", 4}, {"n_kv_heads", 2}, {"vocab_size", 24}});
+  for (const char* arguments : {"native out", "native out --dtype bf16", "native out --dry-run"})
+    expect_refusal(str("convert ", arguments),
+                   "params.json: wanted a Mamba (dim, n_layers, n_groups), found another model");
+  EXPECT_FALSE(exists(folder_ / "out"));
+}
+
 TEST_F(Convert, MambaOfAKindThatNobodyHasIsRefused) {
   const Json config = write_native_mamba(folder_);
   auto refuses = [&](const std::string& key, const Json& value, const std::string& part) {

@@ -9,6 +9,7 @@
 #include "eval/runner.h"
 #include "models/models.h"
 #include "program_test.h"
+#include "toy_checkpoint.h"
 
 namespace longhaul {
 namespace {
@@ -87,6 +88,21 @@ TEST_F(ModelResponderTest, NeighboursChunksAndScoredSpanChangeNothing) {
     EXPECT_NEAR(tail.log_prob[0], together.each[0].log_prob[30], 2e-5);
     EXPECT_EQ(in_chunks.cost.at("chunk"), 8);
   }
+}
+
+// Where how a text is cut decides its logits, cells of another chunk are other cells.
+TEST_F(ModelResponderTest, AChunkThatDecidesIsASetting) {
+  ToyCheckpoint toy = toy_checkpoint("llama", 257);
+  toy.config["rope_scaling"] = {{"type", "clex"}, {"max_factor", 8}};
+  toy.config["log_scale"] = false;
+  toy.shapes["model.clex_layer.proj_func.ode_up_proj"] = {2, 4};
+  toy.shapes["model.clex_layer.proj_func.ode_down_proj"] = {4, 2};
+  toy.write(root_);
+  ModelSubjectOptions options;
+  options.chunk = 8;
+  EXPECT_FALSE(model_subject(root_, options).settings.contains("chunk"));
+  options.method = "clex:chunks=upstream";
+  EXPECT_EQ(model_subject(root_, options).settings.at("chunk"), 8);
 }
 
 TEST_F(ModelResponderTest, ALearnedTableRefusesWhatItDoesNotReach) {

@@ -2,7 +2,9 @@
 
 #include <cstring>
 
+#include "base/json.h"
 #include "io/pickle.h"
+#include "io/tensor_files.h"
 #include "io/zip.h"
 #include "support.h"
 
@@ -117,20 +119,29 @@ std::vector<float> values_of(const TensorView& view) {
   return values;
 }
 
-// {"w": a view of six floats 0..5} as torch.save writes it.
+const std::string kRebuild = "ctorch._utils\n_rebuild_tensor_v2\n";
+const std::string kFlagAndHooks =
+    "\x89"
+    "ccollections\nOrderedDict\n)R";
+const std::string kFloats = "ctorch\nFloatStorage\n";
+
+std::string text_value(const std::string& text) {
+  return std::string("X") + static_cast<char>(text.size()) + std::string(3, '\0') + text;
+}
+// What kRebuild is called with, of a storage of six floats 0..5.
+std::string arguments(const std::string& offset, const std::string& shape, const std::string& stride,
+                      const std::string& type = kFloats, const std::string& elements = "K\x06") {
+  return "((" + text_value("storage") + type + text_value("0") + text_value("cpu") + elements + "tQ" + offset + shape +
+         stride + kFlagAndHooks + "t";
+}
+// {name: value} as torch.save writes it, with that storage.
+std::string file_of(const std::string& value, const std::string& name = "w") {
+  return zip_of(
+      {{"a/data.pkl", "\x80\x02}" + text_value(name) + value + "s."}, {"a/data/0", floats({0, 1, 2, 3, 4, 5})}});
+}
 std::string checkpoint(const std::string& offset, const std::string& shape, const std::string& stride,
-                       const std::string& root_end = "s.") {
-  std::string pickle = std::string("\x80\x02}X\x01\0\0\0w", 9) + "ctorch._utils\n_rebuild_tensor_v2\n((" +
-                       std::string("X\x07\0\0\0storage", 12) + "ctorch\nFloatStorage\n" +
-                       std::string(
-                           "X\x01\0\0\0"
-                           "0X\x03\0\0\0cpuK\x06tQ",
-                           18) +
-                       offset + shape + stride +
-                       "\x89"
-                       "ccollections\nOrderedDict\n)RtR" +
-                       root_end;
-  return zip_of({{"a/data.pkl", pickle}, {"a/data/0", floats({0, 1, 2, 3, 4, 5})}});
+                       const std::string& name = "w") {
+  return file_of(kRebuild + arguments(offset, shape, stride) + "R", name);
 }
 std::string checkpoint_error(const std::string& offset, const std::string& shape, const std::string& stride) {
   std::string file = checkpoint(offset, shape, stride);
@@ -149,6 +160,81 @@ TEST(TorchFile, ViewsAreReadRowByRow) {
   std::string slice = checkpoint("K\x01", "K\x02\x85", "K\x04\x85");
   TorchFile third = TorchFile::parse(bytes_of(slice), "f.pt");
   EXPECT_EQ(values_of(third.tensors().at("w")), (std::vector<float>{1, 5}));
+}
+
+// The same tensor by every call that the format has for one.
+TEST(TorchFile, TensorsOfOtherTypesAreTheirNumbers) {
+  const std::string plain = arguments(kZero, "K\x03K\x02\x86", "K\x01K\x03\x86"),
+                    from_type = "ctorch._tensor\n_rebuild_from_type_v2\n(",
+                    parameter = "ctorch._utils\n_rebuild_parameter\n", type = "ctorch.nn.parameter\nParameter\n";
+  const std::string typed = from_type + kRebuild + "ctorch\nTensor\n" + plain + "}tR";
+  const std::string of_typed = parameter + "(" + typed + kFlagAndHooks + "tR";
+  const std::string typed_parameter =
+      from_type + parameter + type + "(" + kRebuild + plain + "R" + kFlagAndHooks + "tNtR";
+  const std::string sized = kRebuild + arguments(kZero, "ctorch\nSize\nK\x03K\x02\x86\x85R", "K\x01K\x03\x86") + "R";
+  for (const std::string& value : {typed, of_typed, typed_parameter, sized}) {
+    const std::string whole = file_of(value);
+    const TorchFile file = TorchFile::parse(bytes_of(whole), "f.pt");
+    EXPECT_EQ(file.tensors().at("w").shape, (std::vector<int64_t>{3, 2}));
+    EXPECT_EQ(values_of(file.tensors().at("w")), (std::vector<float>{0, 3, 1, 4, 2, 5}));
+  }
+  const std::string untyped = "ctorch.storage\nUntypedStorage\n";
+  const std::string raw = file_of(kRebuild + arguments(kZero, "K\x18\x85", "K\x01\x85", untyped, "K\x18") + "R");
+  const TorchFile bytes = TorchFile::parse(bytes_of(raw), "f.pt");
+  EXPECT_EQ(bytes.tensors().at("w").dtype, DType::u8);
+  EXPECT_EQ(bytes.tensors().at("w").numel(), 24);
+  // What is named beside tensors.
+  const std::string model = "}" + text_value("w") + typed + "s";
+  const std::string beside = file_of(model + "s" + text_value("dtype") + "ctorch\nfloat16\n", "model");
+  EXPECT_EQ(TorchFile::parse(bytes_of(beside), "f.pt").names(), std::vector<std::string>{"w"});
+}
+
+TEST(TorchFile, OtherCallsAreNoTensors) {
+  const auto message = [](const std::string& value) {
+    const std::string whole = file_of(value);
+    return error_of([&] { TorchFile::parse(bytes_of(whole), "f.pt"); });
+  };
+  const std::string plain = arguments(kZero, "K\x06\x85", "K\x01\x85"),
+                    from_type = "ctorch._tensor\n_rebuild_from_type_v2\n(", tensor = "ctorch\nTensor\n";
+  EXPECT_EQ(message(from_type + kRebuild + "tR"),
+            "f.pt: a tensor's arguments: wanted more than 2 values, found no more");
+  EXPECT_EQ(message(from_type + kRebuild + tensor + "NNtR"),
+            "f.pt: a tensor's arguments: wanted a tuple, found a none");
+  EXPECT_EQ(message(from_type + "N" + tensor + plain + "NtR"),
+            "f.pt: a tensor's function: wanted a global, found a none");
+  EXPECT_EQ(message(from_type + tensor + tensor + plain + "NtR"), "f.pt: 'w': wanted a tensor, found another call");
+  EXPECT_EQ(message(tensor + plain + "R"), "f.pt: state dict: 'w': wanted a tensor, found a call");
+  EXPECT_EQ(message(kRebuild + arguments(kZero, "ctorch\nSize\n)R", "K\x01\x85") + "R"),
+            "f.pt: a tensor's size: wanted more than 0 values, found no more");
+  EXPECT_EQ(message(kRebuild + arguments(kZero, "K\x06\x85", "K\x01\x85", "ctorch.storage\nTypedStorage\n") + "R"),
+            "f.pt: wanted a type of storage, found torch.storage TypedStorage");
+  for (const char* name : {"torch._utils\n_rebuild_tensor_v3\n", "torch\ndevice\n", "torch\nload\n"})
+    EXPECT_TRUE(contains(message(std::string("c") + name), "which a file of tensors does not need: refused")) << name;
+}
+
+// Each shard gathers what does not lie row by row, and keeps it while others are opened.
+TEST(TorchFile, ShardsKeepWhatTheyGathered) {
+  TemporaryFolder folder;
+  Json map = Json::object();
+  for (const std::string name : {"a", "b", "c", "d", "e"}) {
+    write_file(folder / (name + ".bin"), checkpoint(kZero, "K\x03K\x02\x86", "K\x01K\x03\x86", name));
+    map[name] = name + ".bin";
+  }
+  write_json(folder / "pytorch_model.bin.index.json", {{"weight_map", map}});
+  const TensorFiles files = TensorFiles::open(folder.path());
+  ASSERT_EQ(files.tensors().size(), 5u);
+  for (const auto& [name, view] : files.tensors())
+    EXPECT_EQ(values_of(view), (std::vector<float>{0, 3, 1, 4, 2, 5})) << name;
+}
+
+// A size of 0 hides no product that overflows; a stride along a dimension of 1 is never taken.
+TEST(TorchFile, ProductsOfSizesAndStrides) {
+  const std::string huge("\x8a\x08\0\0\0\0\0\0\0\x40", 10);  // 2^62
+  EXPECT_EQ(checkpoint_error(kZero, kZero + huge + "K\x04\x87", "K\x01K\x01K\x01\x87"),
+            "f.pt: 'w': wanted a shape of less than 2^63 bytes, found more");
+  const std::string whole = checkpoint(kZero, "K\x02K\x01\x86", "K\x02\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f\x86");
+  const TorchFile file = TorchFile::parse(bytes_of(whole), "f.pt");
+  EXPECT_EQ(values_of(file.tensors().at("w")), (std::vector<float>{0, 2}));
 }
 
 TEST(TorchFile, ViewsOutsideTheirStorageAreRefused) {

@@ -191,6 +191,16 @@ TEST(Methods, LogN) {
   EXPECT_LT(difference(run(*under("log-n:by=text,clamp=false"), x, Sequences::equal(1, 5)), defined(x, soft)), 1e-12);
 }
 
+// What the length of the whole text scales is no other text's, which may begin alike.
+TEST(Methods, LogNByTextSharesNoRows) {
+  for (const char* method : {"log-n:by=text", "sink+log-n:by=text,clamp=false"}) {
+    EXPECT_TRUE(under(method)->traits().by_length) << method;
+    EXPECT_TRUE(under(method)->traits().grows()) << method;
+  }
+  for (const char* method : {"log-n", "sink", "log-n:by=query+pi:factor=4"})
+    EXPECT_FALSE(under(method)->traits().by_length) << method;
+}
+
 TEST(Methods, RopeTypesAreMethods) {
   std::vector<double> slower = rotary_frequencies(100, kDim);
   for (double& f : slower) f /= 4;
@@ -262,6 +272,17 @@ TEST(Methods, FactsSayWhatIsInForce) {
   EXPECT_TRUE(contains(facts, "factor=4 --method yarn.factor; ")) << facts;
   EXPECT_TRUE(contains(facts, "method=self-extend:group=4,window=8 --method; ")) << facts;
   EXPECT_TRUE(contains(facts, "reaches (tokens)=40 ")) << facts;
+}
+
+// In a config the model's own original length counts; of a method, the one that it was given.
+TEST(Methods, AMethodsOriginalLengthIsItsOwn) {
+  Rope rope = plain_rope(RotaryLayout::half);
+  rope.base.original_positions = 4;
+  const auto encoding = encoding_under("yarn:factor=4,original_max_position_embeddings=8",
+                                       std::make_unique<RotaryEncoding>(rope, at::kDouble), kTrained);
+  std::string facts;
+  for (const EncodingFact& fact : encoding->facts()) facts += fact.name + "=" + fact.value + " ";
+  EXPECT_TRUE(contains(facts, "original_max_position_embeddings=8 ")) << facts;
 }
 
 }  // namespace

@@ -143,6 +143,14 @@ TEST_F(BrokenCheckpoint, ConfigsThatLie) {
       {"rope_scaling", {{"type", 4}}, "rope_scaling.type: wanted a string, found 4"},
       {"rope_scaling", "yarn", "rope_scaling: wanted an object, found \"yarn\""},
       {"rope_parameters", {{"rope_type", "llama3"}, {"factor", 8}}, "rope_parameters.low_freq_factor"},
+      {"rope_scaling",
+       {{"type", "clex"}, {"max_factor", int64_t{1} << 62}},
+       "rope_scaling.max_factor: wanted an integer up to 65536, found 4611686018427387904"},
+      {"rope_scaling",
+       {{"type", "clex"}, {"param_factor", int64_t{1} << 62}},
+       "rope_scaling.param_factor: wanted an integer up to 65536, found 4611686018427387904"},
+      {"rope_scaling", {{"type", "clex"}, {"time_dt", 1e-300}}, "rope_scaling.time_dt: wanted at most 1048576 steps"},
+      {"rope_scaling", {{"type", "clex"}, {"time_dt", 1e308}}, "rope_scaling.time_dt: wanted a number up to 1"},
       {"tie_word_embeddings", "yes", "tie_word_embeddings: wanted true or false, found \"yes\""},
       {"attention_bias", true, "missing model.layers.0.self_attn.q_proj.bias [16]"},
       {"hidden_act", 3, "hidden_act: wanted a string, found 3"},
@@ -285,6 +293,8 @@ TEST(HostileConfigs, AreErrorsOrModels) {
                                     Json::array({0}),
                                     {{"__float__", "NaN"}},
                                     {{"rope_type", "yarn"}, {"factor", 1e300}},
+                                    {{"type", "clex"}, {"max_factor", int64_t{1} << 62}},
+                                    {{"type", "clex"}, {"param_factor", int64_t{1} << 62}},
                                     {{"type", "dynamic"}, {"factor", 2}}};
   const std::vector<std::string> more = {
       "rope_theta",  "rope_scaling",   "rope_parameters",         "sliding_window",

@@ -49,6 +49,7 @@ class ClexModel : public testing::Test {
 TEST_F(ClexModel, LoadsOfItselfAndEndsWhereItsOdeDoes) {
   const auto model = load(toy("llama", false));
   EXPECT_EQ(model->info().traits.longest, 128);
+  EXPECT_EQ(model->info().traits.limit, "the ODE ends at 128 tokens (max_factor x trained length)");
   EXPECT_TRUE(model->info().traits.grows());
   EXPECT_EQ(rope_of(*model).settings().ode.hidden, 8);
   EXPECT_NEAR(rope_of(*model).first()[1], 0.01, 1e-9);  // not in the file: theta's
@@ -69,6 +70,21 @@ TEST_F(ClexModel, LogScaleIsLlamasAndOnWhereItIsNotSaid) {
   ToyCheckpoint mixtral = toy("mixtral", true);
   mixtral.config["log_scale"] = true;  // published, and without a meaning
   EXPECT_FALSE(load(mixtral)->encoding().prepare(seq, {}).row_scale.defined());
+}
+
+// Other frequencies take the place of CLEX's and of its factor of the logits, unless they ask for one themselves.
+TEST_F(ClexModel, LogScaleGoesWithItsFrequencies) {
+  const at::NoGradGuard off;
+  const auto scale_under = [&](const std::string& method) {
+    const auto model = load(toy("llama", true), method);
+    const Tensor scale = model->encoding().prepare(Sequences::equal(1, 8), {}).row_scale;
+    EXPECT_EQ(model->encoding().traits().by_length, scale.defined()) << method;
+    return scale.defined() ? scale[3].item<double>() : 1;
+  };
+  for (const char* method : {"none", "clex:max_factor=8", "sink", "default+log-n:by=text,clamp=false"})
+    EXPECT_NEAR(scale_under(method), std::log(8) / std::log(32), 1e-12) << method;
+  for (const char* method : {"default", "yarn:factor=4", "sink+pi:factor=4"})
+    EXPECT_EQ(scale_under(method), 1) << method;
 }
 
 TEST_F(ClexModel, ChunksOfTheirOwnEndAreAnotherReading) {

@@ -7,8 +7,11 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/sin.h>
+#include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <bit>
+#include <cmath>
 #include <cstring>
 
 #include "engine/logit_source.h"
@@ -233,6 +236,80 @@ TEST_F(HubModelTest, ConfigMistakes) {
   EXPECT_EQ(with("rope_scaling", {{"type", "linear"}, {"factor", "4"}}),
             R"(config.json: rope_scaling.factor: wanted a number > 1, found "4")");
   EXPECT_EQ(message(toy), "no error");
+}
+
+// A setting with two names is refused under the one that the file has.
+TEST_F(HubModelTest, MistakesNameTheKeyThatWasRead) {
+  const std::tuple<const char*, const char*> families[] = {
+      {"gpt2", "n_head"}, {"gptj", "n_head"}, {"bloom", "n_head"}, {"falcon", "n_head"}, {"mpt", "n_heads"}};
+  for (const auto& [family, own] : families) {
+    for (const std::string key : {own, "num_attention_heads"}) {
+      ToyCheckpoint toy = toy_checkpoint(family);
+      for (const std::string name : {own, "num_attention_heads"}) toy.config.erase(name);
+      toy.config[key] = 3;
+      EXPECT_TRUE(contains(message(toy), str("config.json: ", key, ": wanted a divisor of the width 16, found 3")))
+          << family << ": " << message(toy);
+    }
+  }
+  for (const std::string key : {"n_head_kv", "num_kv_heads"}) {
+    ToyCheckpoint toy = toy_checkpoint("falcon");
+    toy.config.erase("num_kv_heads");
+    toy.config[key] = 3;
+    EXPECT_TRUE(contains(message(toy), str("config.json: ", key, ": wanted a divisor of the 4 heads, found 3")));
+  }
+}
+
+// Far more than the files hold is not made and not listed, whoever makes it, also where no weights are read.
+TEST_F(HubModelTest, ConfigsThatAskForFarTooMuch) {
+  const auto refusal = [&](const std::string& family, const Json& keys) {
+    ToyCheckpoint toy = toy_checkpoint(family);
+    toy.config.update(keys);
+    toy.write(folder_.path());
+    LoadOptions options;
+    options.weights = false;
+    const std::string text = error_of([&] { load_model(folder_.path(), options); });
+    EXPECT_LT(text.size(), 300u) << text;
+    return text;
+  };
+  EXPECT_TRUE(contains(refusal("gpt2", {{"n_positions", 1 << 30}}),
+                       " elements (transformer.wpe.weight [1073741824, 16] among them), found "));
+  EXPECT_TRUE(contains(refusal("opt", {{"max_position_embeddings", 1 << 30}}),
+                       " elements (model.decoder.embed_positions.weight [1073741826, 16] among them), found "));
+  const std::string experts = refusal("mixtral", {{"num_hidden_layers", 1 << 16},
+                                                  {"num_local_experts", 1 << 16},
+                                                  {"vocab_size", 1},
+                                                  {"hidden_size", 8},
+                                                  {"intermediate_size", 1}});
+  EXPECT_TRUE(contains(experts, " tensors (model.layers.0.block_sparse_moe.experts.")) << experts;
+  const std::string layers = refusal(
+      "phi3", {{"num_hidden_layers", 1 << 16}, {"vocab_size", 1}, {"hidden_size", 8}, {"intermediate_size", 1}});
+  EXPECT_TRUE(contains(layers, " tensors (model.layers.")) << layers;
+}
+
+// To the nearest, ties to even: the upper half of a float's bits.
+double bf16(double value) {
+  const auto bits = std::bit_cast<uint32_t>(static_cast<float>(value));
+  return std::bit_cast<float>((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000U);
+}
+
+// Slope, position and their product, each in bf16, whatever the model's dtype. Of 16 heads every second slope is no power of two.
+TEST_F(HubModelTest, FalconsAlibiIsRoundedAsTheReferenceRoundsIt) {
+  ToyCheckpoint toy = toy_checkpoint("falcon");
+  toy.config.update({{"alibi", true}, {"num_attention_heads", 16}, {"num_kv_heads", 8}});
+  toy.write(folder_.path());
+  for (at::ScalarType dtype : {at::kFloat, at::kDouble}) {
+    const auto model = load_model(folder_.path(), dtype);
+    AttentionCall call;
+    call.q = at::zeros({1, 16, 1}, at::TensorOptions(dtype));
+    call.key_positions = [] { return at::arange(1100, at::kDouble); };
+    const auto bias = std::get<SeparableBias>(model->encoding().bias(0, call));
+    EXPECT_EQ(bias.s[301][0].item<double>(), -212);  // 2^-0.5 is 0.70703125 there, 301 is 300
+    for (int64_t j = 0; j < 1100; ++j)
+      for (int64_t h = 0; h < 16; ++h)
+        ASSERT_EQ(bias.s[j][h].item<double>(),
+                  -bf16(bf16(std::exp2(-0.5 * static_cast<double>(h + 1))) * bf16(static_cast<double>(j))))
+            << j << " " << h;
+  }
 }
 
 TEST_F(HubModelTest, OverridesChangeTheConfig) {

@@ -151,6 +151,26 @@ TEST_F(PublishedConfig, WhatTheClassDoesNotComputeIsRefused) {
   EXPECT_TRUE(contains(message("bloom", {{"n_inner", 32}}), "n_inner: wanted null or 64, found 32"));
 }
 
+// The reference's Mixtral, Phi 3 and Qwen 3 with experts give all layers one mask; Mistral is Ministral there once it has the key.
+TEST_F(PublishedConfig, LayerTypesCountWhereTheClassReadsThem) {
+  const auto windows = [&](const std::string& family, const char* first) {
+    Json keys = {{"sliding_window", 7}, {"layer_types", {first, "sliding_attention"}}};
+    if (family == "qwen3_moe") keys["use_sliding_window"] = true;
+    EXPECT_EQ(message(family, keys), "no error") << family;
+    return model_->info().windows;
+  };
+  const std::string warning = "layer_types is left out: the class has its window, 7, in all layers";
+  for (const char* family : {"mixtral", "phi3", "qwen3_moe"}) {
+    testing::internal::CaptureStderr();
+    EXPECT_EQ(windows(family, "full_attention"), (std::vector<int64_t>{7, 7})) << family;
+    EXPECT_TRUE(contains(testing::internal::GetCapturedStderr(), warning)) << family;
+    testing::internal::CaptureStderr();
+    EXPECT_EQ(windows(family, "sliding_attention"), (std::vector<int64_t>{7, 7})) << family;
+    EXPECT_FALSE(contains(testing::internal::GetCapturedStderr(), "layer_types")) << family;
+  }
+  EXPECT_EQ(windows("mistral", "full_attention"), (std::vector<int64_t>{0, 7}));
+}
+
 // A layer's frequencies go by its kind, also where no window is set.
 TEST_F(PublishedConfig, LocalLayersOfGemma3AreThoseOfTheirKind) {
   ASSERT_EQ(message("gemma3_text", {{"sliding_window", nullptr}}), "no error");

@@ -181,10 +181,20 @@ TEST(Clex, ConfigKeysAndWhatIsMissing) {
   EXPECT_EQ(settings.ode.step, 0.01);
   EXPECT_EQ(settings.ode.base, 10000);
   EXPECT_TRUE(rope.declare);
+  EXPECT_EQ(rope.policy->limit(), "the ODE ends at 1024 tokens (max_factor x trained length)");
   EXPECT_EQ(error_of([&] { rope_of(R"({"type": "clex", "act": "relu"})"); }),
             R"(config.json: rope_scaling.act: wanted one of silu, tanh, found "relu")");
   EXPECT_EQ(error_of([&] { rope_of(R"({"type": "clex", "max_facter": 2})"); }),
             "config.json: unknown key 'rope_scaling.max_facter' (did you mean 'max_factor'?)");
+  EXPECT_EQ(error_of([&] { rope_of(R"({"type": "clex", "max_factor": 65537})"); }),
+            "config.json: rope_scaling.max_factor: wanted an integer up to 65536, found 65537");
+  EXPECT_EQ(error_of([&] { rope_of(R"({"type": "clex", "param_factor": 65537})"); }),
+            "config.json: rope_scaling.param_factor: wanted an integer up to 65536, found 65537");
+  EXPECT_EQ(
+      error_of([&] { rope_of(R"({"type": "clex", "max_factor": 20000})"); }),
+      "config.json: rope_scaling.max_factor: wanted at most 1048576 steps of time_dt up to max_factor, found 20000");
+  EXPECT_EQ(error_of([&] { rope_of(R"({"type": "clex", "time_dt": 2})"); }),
+            "config.json: rope_scaling.time_dt: wanted a number up to 1, found 2");
   EXPECT_TRUE(contains(error_of([&] { rope.policy->frequencies(100); }), "before the model has them"));
 }
 

@@ -126,6 +126,27 @@ TEST(RopePolicy, LongRopeHasTwoLists) {
   expect_frequencies(rope, 4097, {{0, 1.0 / 4}, {1, 0.01 / 8}});
 }
 
+// As in the reference, which gives the key beside the settings priority; not in silence.
+TEST(RopePolicy, TheOriginalLengthBesideTheSettingsCounts) {
+  const auto rope_with = [](int64_t inside) {
+    return rope_of(str(R"({"original_max_position_embeddings": 4096, "rope_scaling": {"type": "longrope",
+                       "short_factor": [1, 2], "long_factor": [4, 8], "original_max_position_embeddings": )",
+                       inside, "}}"),
+                   4, 8192);
+  };
+  testing::internal::CaptureStderr();
+  const Rope rope = rope_with(64);
+  EXPECT_TRUE(contains(testing::internal::GetCapturedStderr(),
+                       "rope_scaling.original_max_position_embeddings: 64 is left out: the model's own "
+                       "original_max_position_embeddings is 4096"));
+  expect_frequencies(rope, 4096, {{0, 1.0}, {1, 0.01 / 2}});
+  expect_frequencies(rope, 4097, {{0, 1.0 / 4}, {1, 0.01 / 8}});
+  EXPECT_NEAR(rope.policy->attention_factor(1), std::sqrt(1 + std::log(2) / std::log(4096)), 1e-12);
+  testing::internal::CaptureStderr();
+  rope_with(4096);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
 TEST(RopePolicy, LinearAndFixedNtk) {
   expect_frequencies(rope_of(R"({"rope_scaling": {"type": "linear", "factor": 4}})", 8, 64), 1,
                      {{0, 0.25}, {1, 0.025}, {3, 0.00025}});
@@ -168,6 +189,10 @@ TEST(RopePolicy, MistakesSayWhereWhatAndWhatWasFound) {
                        "rope_scaling.short_factor: wanted a list of 32 numbers > 0"));
   EXPECT_TRUE(
       contains(refusal(R"({"partial_rotary_factor": 0.01})"), "partial_rotary_factor: wanted a share of the head"));
+  EXPECT_EQ(
+      refusal(R"({"rope_parameters": {"partial_rotary_factor": 0.01}})"),
+      "config.json: rope_parameters.partial_rotary_factor: wanted a share of the head size 64 that is an even number "
+      "of dimensions, found 0.01");
   EXPECT_EQ(refusal(R"({"rope_parameters": {"rope_theta": 5e5}, "rope_theta": 7})"),
             "config.json: rope_theta: wanted what rope_parameters.rope_theta says too, 500000.0, found 7");
   EXPECT_TRUE(contains(refusal(R"({"rope_parameters": {"rope_type": "linear", "factor": 2},
