@@ -14,6 +14,7 @@
 #include <map>
 #include <string>
 
+#include "base/cgroup.h"
 #include "base/error.h"
 #include "base/strings.h"
 #include "version.h"
@@ -47,7 +48,9 @@ std::string cpu_name() {
 
 int64_t physical_memory() { return int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE); }
 
-int64_t available_memory() {
+namespace {
+
+int64_t available_on_machine() {
   std::ifstream info("/proc/meminfo");
   for (std::string name, unit; info >> name;) {
     int64_t kilobytes = 0;
@@ -57,6 +60,10 @@ int64_t available_memory() {
   }
   return physical_memory();
 }
+
+}  // namespace
+
+int64_t available_memory() { return std::min(available_on_machine(), cgroup_memory_left()); }
 
 int64_t resident_bytes() {
   std::ifstream statm("/proc/self/statm");

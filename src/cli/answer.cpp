@@ -1,5 +1,8 @@
 // `longhaul answer`: lm-evaluation-harness' requests from standard input, a JSON object a line, to answers on standard
 // output.
+#include <poll.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <cstdio>
 #include <iostream>
@@ -21,7 +24,6 @@ namespace longhaul {
 namespace {
 
 constexpr size_t kAhead = 1024;  // requests that are known before they are answered: some share contexts
-constexpr int64_t kMostTokens = int64_t{1} << 32;  // as generate
 
 struct AnswerFlags : SessionFlags {
   std::string context, window;
@@ -82,6 +84,7 @@ class Answers {
     lines_.emplace_back();
     return lines_.size() - 1 + shown_;
   }
+  void take_back() { lines_.pop_back(); }  // the last begun
   void end(size_t number, const Json& json) {
     lines_[number - shown_] = json_text(json, "answer") + "\n";
     for (; !lines_.empty() && lines_.front(); lines_.pop_front(), ++shown_)
@@ -104,21 +107,39 @@ int64_t room_for(const Model& model, int64_t context, int64_t batch, CacheType c
   return std::max(each, std::min(affordable, batch * each)) * kPageRows;
 }
 
+// The next line of the input, answering while there is none: who asks may wait for an answer before asking on.
+bool read_line(Requests& requests, std::string& line) {
+  pollfd input{STDIN_FILENO, POLLIN, 0};
+  while (std::cin.rdbuf()->in_avail() <= 0 && ::poll(&input, 1, 0) == 0 && requests.step()) {
+  }
+  return static_cast<bool>(std::getline(std::cin, line));
+}
+
+void add_request(const std::string& line, const std::string& where, int64_t window, Requests& requests,
+                 Answers& answers) {
+  const Named named = read_request(line, where, window);
+  const size_t place = answers.begin();
+  try {
+    requests.add(named.request, [&answers, kind = named.kind, place](const TextAnswer& answer) {
+      answers.end(place, json_of(kind, answer));
+    });
+  } catch (const Error& error) {
+    answers.take_back();
+    fail(where, ": ", error.what());
+  }
+}
+
 void answer_all(Requests& requests, int64_t window) {
   Answers answers;
   std::string line;
   const auto begun = std::chrono::steady_clock::now();
-  for (int64_t number = 1; std::getline(std::cin, line); ++number) {
+  std::optional<Error> mistake;  // it ends the reading; what came before it is answered
+  for (int64_t number = 1; !mistake && read_line(requests, line); ++number) {
     if (trim(line).empty()) continue;
-    const std::string where = str("line ", number);
-    const Named named = read_request(line, where, window);
-    const size_t place = answers.begin();
     try {
-      requests.add(named.request, [&answers, kind = named.kind, place](const TextAnswer& answer) {
-        answers.end(place, json_of(kind, answer));
-      });
+      add_request(line, str("line ", number), window, requests, answers);
     } catch (const Error& error) {
-      fail(where, ": ", error.what());
+      mistake = error;
     }
     while (answers.waiting() > kAhead && requests.step()) {
     }
@@ -126,8 +147,10 @@ void answer_all(Requests& requests, int64_t window) {
   while (requests.step()) {
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
-  log_info(with_commas(static_cast<int64_t>(answers.shown())), " requests answered, ",
-           with_commas(requests.tokens_read()), " tokens read in ", human_duration(seconds));
+  if (!mistake || answers.shown() > 0)
+    log_info(with_commas(static_cast<int64_t>(answers.shown())), " requests answered, ",
+             with_commas(requests.tokens_read()), " tokens read in ", human_duration(seconds));
+  if (mistake) throw Error(*mistake);
 }
 
 int run(const AnswerFlags& flags) {
@@ -144,13 +167,13 @@ int run(const AnswerFlags& flags) {
   options.longest = context;
   const CacheType cache = flags.cache();
   const int64_t room = room_for(*model, context, options.texts, cache);
+  Engine engine(*model, {.tokens = room, .chunk = options.chunk, .cache = cache});
+  Requests requests(engine, *tokenizer, options, end_tokens(model_folder(flags.model)));
   if (common_flags().dry_run) {
     log_info("would answer up to ", options.texts, " requests at a time; cache of ", with_commas(room), " tokens, ",
              human_bytes(static_cast<double>(room / kPageRows * Engine::page_bytes(*model, cache))));
     return 0;
   }
-  Engine engine(*model, {.tokens = room, .chunk = options.chunk, .cache = cache});
-  Requests requests(engine, *tokenizer, options, end_tokens(model_folder(flags.model)));
   answer_all(requests, window);
   return 0;
 }
@@ -158,8 +181,10 @@ int run(const AnswerFlags& flags) {
 std::function<int()> set_up(CLI::App& app) {
   auto flags = std::make_shared<AnswerFlags>();
   add_session_flags(app, *flags, "--model");
-  app.add_option("--context", flags->context, "tokens of the longest text (default: the length trained at)");
-  app.add_option("--window", flags->window, "tokens that a rolling text is read in at most (default: --context)");
+  app.add_option("--context", flags->context, "tokens of the longest text (default: the length trained at)")
+      ->check(not_empty());
+  app.add_option("--window", flags->window, "tokens that a rolling text is read in at most (default: --context)")
+      ->check(not_empty());
   app.add_option("--batch", flags->batch, "texts that are answered at a time, at most")->capture_default_str();
   return [flags] { return run(*flags); };
 }

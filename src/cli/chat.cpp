@@ -30,7 +30,9 @@ class ChatLoop {
  public:
   ChatLoop(Chat& chat, std::string format) : chat_(chat), format_(std::move(format)), lines_("> ") {}
 
-  void run() {
+  // The exit code: in a pipe a mistake shows in it, and with --json as an object in the answer's place.
+  int run() {
+    int code = 0;
     if (lines_.is_terminal()) print_text("/help lists the commands, Ctrl-D leaves.\n");
     while (std::optional<std::string> line = lines_.read()) {
       if (trim(*line).empty()) continue;
@@ -40,12 +42,15 @@ class ChatLoop {
         step = take(*line);
       } catch (const Error& error) {  // one mistake, or a text that is too long, does not end a conversation
         std::fprintf(stderr, "longhaul: %s\n", error.what());
+        if (common_flags().json) print_text(json_text({{"kind", "error"}, {"message", error.what()}}, "chat") + "\n");
+        if (!lines_.is_terminal()) code = kMistake;
       }
-      if (step == ChatStep::kLeave) return;
+      if (step == ChatStep::kLeave) return code;
       // Stopped before it began, or an error: as it was, with the old answer of a question that was asked again.
       if (step == ChatStep::kAnswer && !chat_.conversation.is_answered()) chat_.conversation = before;
     }
     if (lines_.is_terminal()) print_text("\n");
+    return code;
   }
 
  private:
@@ -122,15 +127,14 @@ int run(const ChatFlags& flags) {
   const auto model = flags.load();
   const auto tokenizer = flags.load_tokenizer();
   ChatOptions options = options_of(flags, *model, *tokenizer, style);
+  Chat chat(*model, *tokenizer, style.chat_template, std::move(options));
   if (common_flags().dry_run) {
-    log_info("would chat with ", flags.model, " by the format of ", style.name, " in ", with_commas(options.context),
+    log_info("would chat with ", flags.model, " by the format of ", style.name, " in ", with_commas(chat.context()),
              " tokens of context");
     return 0;
   }
-  Chat chat(*model, *tokenizer, style.chat_template, std::move(options));
   chat.conversation.system = flags.system;
-  ChatLoop(chat, style.name).run();
-  return 0;
+  return ChatLoop(chat, style.name).run();
 }
 
 std::function<int()> set_up(CLI::App& app) {
@@ -142,7 +146,8 @@ std::function<int()> set_up(CLI::App& app) {
   app.add_option("--template", flags->style,
                  "a format (`longhaul list chat-formats`), or the file of a Jinja template");
   app.add_option("--system", flags->system, "system text");
-  app.add_option("--context", flags->context, "tokens of the conversation at most (default: the length trained at)");
+  app.add_option("--context", flags->context, "tokens of the conversation at most (default: the length trained at)")
+      ->check(not_empty());
   app.add_option("--max-tokens", flags->max_tokens, "tokens of an answer at most")->capture_default_str();
   add_sampler_flags(app, sampler);
   app.add_option("--stop", flags->generate.stops, "text that ends an answer and is no part of it; repeatable")

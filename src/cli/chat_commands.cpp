@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "cli/command.h"
 #include "cli/terminal.h"
 
 namespace longhaul {
@@ -27,7 +28,9 @@ struct Command {
 };
 const std::vector<Command>& commands();
 
-void say(const std::string& line) { print_text(line + "\n"); }
+void say(const std::string& line) {
+  print_text((common_flags().json ? json_text({{"kind", "note"}, {"text", line}}, "chat") : line) + "\n");
+}
 
 void show(const Conversation& conversation) {
   if (!conversation.system.empty()) say("[" + conversation.system + "]");
@@ -37,7 +40,7 @@ void show(const Conversation& conversation) {
 ChatStep help(Context&) {
   for (const Command& command : commands()) {
     const std::string usage = str("/", command.names.front(), " ", command.argument);
-    std::printf("  %-24s %s\n", usage.c_str(), command.summary);
+    say("  " + usage + std::string(usage.size() < 24 ? 24 - usage.size() : 0, ' ') + " " + command.summary);
   }
   say("  A line that ends in a backslash goes on in the next; // begins a text with a slash; Ctrl-C stops an answer.");
   return ChatStep::kAsk;

@@ -20,7 +20,7 @@ namespace longhaul {
 
 namespace {
 
-constexpr int64_t kMostTokens = int64_t{1} << 32, kMostSamples = 1 << 20;  // products of sizes stay far below 2^63
+constexpr int64_t kMostSamples = 1 << 20;  // products of sizes stay far below 2^63
 
 struct GenerateFlags : SessionFlags {
   std::string prompt, prompt_file, max_tokens = "256";
@@ -141,6 +141,7 @@ int run(GenerateFlags& flags) {
         ", got ", options.samples);
   options.sampler.validate();
   options.ends = end_tokens(model_folder(flags.model));
+  options.continues = true;
   const int64_t chunk = flags.chunk();
   const auto model = flags.load();
   const auto tokenizer = flags.load_tokenizer();
@@ -183,7 +184,9 @@ std::function<int()> set_up(CLI::App& app) {
   add_session_flags(app, *flags, "--model");
   add_no_cache(app, flags->no_cache);
   auto* prompt = app.add_option("--prompt", flags->prompt, "text to continue (empty: the beginning of a text)");
-  app.add_option("--prompt-file", flags->prompt_file, "file that holds it; -: standard input")->excludes(prompt);
+  app.add_option("--prompt-file", flags->prompt_file, "file that holds it; -: standard input")
+      ->excludes(prompt)
+      ->check(not_empty());
   app.add_option("--max-tokens", flags->max_tokens, "tokens of a continuation at most")->capture_default_str();
   app.add_option("--samples", flags->options.samples, "continuations of the prompt: decoded together, shown in order")
       ->capture_default_str();

@@ -81,7 +81,7 @@ void add_session_flags(CLI::App& app, SessionFlags& flags, const std::string& na
   add_inference_flags(app, flags, name);
   add_seed_flag(app);
   add_dry_run_flag(app);
-  app.add_option("--tokenizer", flags.tokenizer, "name or path (default: the run's own)");
+  app.add_option("--tokenizer", flags.tokenizer, "name or path (default: the run's own)")->check(not_empty());
   app.add_option("--prefill-chunk", flags.prefill_chunk,
                  "tokens of prompts that pass through the layers together, at most")
       ->capture_default_str();

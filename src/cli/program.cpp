@@ -51,7 +51,7 @@ int parse_and_run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
     std::fprintf(stderr, "longhaul: %s\n", error.what());
-    return 2;
+    return kMistake;
   }
   set_threads();
   return actions.at(app.get_subcommands().front())();
@@ -87,6 +87,12 @@ void add_seed_flag(CLI::App& app) {
 
 void add_dry_run_flag(CLI::App& app) { app.add_flag("--dry-run", flags.dry_run, "say what would be done, and stop"); }
 
+CLI::Validator not_empty() {
+  return CLI::Validator(
+      [](const std::string& value) { return value.empty() ? std::string("wanted a value, found an empty one") : ""; },
+      "");
+}
+
 const std::string& command_line() { return line; }
 
 int run_program(int argc, char** argv) {
@@ -97,7 +103,7 @@ int run_program(int argc, char** argv) {
     return code;
   } catch (const Error& error) {
     std::fprintf(stderr, "longhaul: %s\n", error.what());
-    return 2;
+    return kMistake;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "longhaul: internal error: %s\n", error.what());
     return 70;

@@ -132,7 +132,8 @@ InterruptGuard::InterruptGuard() {
   interrupted = 0;
   struct sigaction action = {};
   sigemptyset(&action.sa_mask);
-  action.sa_handler = note_interrupt;  // no SA_RESTART: a read in progress ends
+  action.sa_handler = note_interrupt;
+  action.sa_flags = SA_RESTART;  // a write to a terminal that waits (Ctrl-S) is no error
   sigaction(SIGINT, &action, &interrupt_before);
 }
 

@@ -56,7 +56,6 @@ Chat::Answer Chat::reply(const OnPiece& on_piece, const std::function<bool()>& s
   stop_ = stop;
   GenerateOptions options = options_.generate;
   options.samples = 1;
-  options.seed += answers_++;
   options.max_tokens = std::min(options.max_tokens, options_.context - answer.prompt);
   options.interrupted = stop;
   try {
@@ -69,6 +68,7 @@ Chat::Answer Chat::reply(const OnPiece& on_piece, const std::function<bool()>& s
     answer.decoded = made.tokens.decoded;
     if (engine_) answer.reused = static_cast<ConversationLogits&>(*source_).reused();
     conversation.answer(answer.text);
+    ++options_.generate.seed;
   } catch (const Interrupted&) {
     answer.finish = "interrupted";
   }

@@ -15,7 +15,7 @@
 namespace longhaul {
 
 struct ChatOptions {
-  GenerateOptions generate;  // max_tokens, sampler, seed (that of the first answer; each has the next one), stops, ends
+  GenerateOptions generate;  // max_tokens, sampler, seed (that of the next answer: each makes it one more), stops, ends
   int64_t context = 0;       // tokens of the whole text, at most
   int64_t chunk = 512;       // as EngineOptions
   CacheType cache_type = CacheType::same;  // as EngineOptions
@@ -60,7 +60,6 @@ class Chat {
   std::function<bool()> stop_;
   std::unique_ptr<Engine> engine_;  // null without a cache
   std::unique_ptr<LogitSource> source_;
-  uint64_t answers_ = 0;
 };
 
 // The ids that end an answer of the model in `folder`, beside the tokenizer's end of text: end_tokens() of the folder, and the

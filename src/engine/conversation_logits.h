@@ -33,7 +33,6 @@ class ConversationLogits : public LogitSource {
     Tensor logits;  // [V]
   };
   static int64_t most_states(const Model& model, int64_t tokens);
-  static constexpr int64_t kChunk = 512;  // tokens between two looks at `stop`
   void keep(State state);
   void read(State& state, std::span<const int64_t> prompt);
 

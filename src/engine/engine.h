@@ -85,6 +85,7 @@ class Engine {
 
   const Model& model() const { return model_; }
   const PagePool& pool() const { return pool_; }
+  int64_t chunk() const { return options_.chunk; }
   int64_t bytes() const { return pool_.pages() * page_bytes(model_, options_.cache); }
   int64_t bytes_in_use() const { return (pool_.pages() - pool_.free_pages()) * page_bytes(model_, options_.cache); }
   static int64_t page_bytes(const Model& model, CacheType cache = CacheType::same);  // of one page, in all layers

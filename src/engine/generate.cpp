@@ -73,6 +73,7 @@ GeneratedText generate_text(LogitSource& source, const Tokenizer& tokenizer, std
   std::vector<TextSampler> samples;
   for (int64_t n = 0; n < options.samples; ++n) {
     samples.emplace_back(tokenizer, options.max_tokens, options.stops, options.ends);
+    if (options.continues) samples.back().go_on_from(prompt);
   }
   GeneratedText result;
   result.tokens = generate_tokens(source, prompt, options, [&](int64_t n, int64_t token) {

@@ -22,6 +22,7 @@ struct GenerateOptions {
   int64_t vocab = 0;          // ids from here on (a model's padding) never come; 0: all of the model's may
   std::vector<int64_t> ends;  // generate_text(): ids that end a text, beside the tokenizer's own end
   std::vector<std::string> stops;     // generate_text(): end a continuation and are no part of it
+  bool continues = false;             // generate_text(): the text is read behind the prompt's, as one with it
   std::function<bool()> interrupted;  // generate_text(): asked after every token; true ends all samples; empty: never
 };
 

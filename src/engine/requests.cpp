@@ -107,7 +107,8 @@ void Requests::queue(const RollingRequest& request, const OnAnswer& on_answer) {
 }
 
 void Requests::queue(const GenerateRequest& request, const OnAnswer& on_answer) {
-  request.sampler.validate(ids_);
+  request.sampler.validate(ids_, SamplerOptions::Names::keys);
+  for (const std::string& stop : request.stops) check(!stop.empty(), "stops: wanted texts, found an empty one");
   std::vector<int64_t> context = tokenizer_.before_text();
   tokenizer_.encode(request.context, context);
   if (context.empty()) context = beginning();

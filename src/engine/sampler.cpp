@@ -83,23 +83,28 @@ void keep_min_p(std::vector<Candidate>& candidates, double share) {
 
 }  // namespace
 
-void SamplerOptions::validate(int64_t vocab) const {
-  check(temperature >= 0 && std::isfinite(temperature), "--temperature: wanted a number >= 0, got ", temperature);
-  check(top_k >= 0, "--top-k: wanted a number >= 0, got ", top_k);
-  check(top_p >= 0 && top_p <= 1, "--top-p: wanted a number in [0, 1], got ", top_p);
-  check(min_p >= 0 && min_p <= 1, "--min-p: wanted a number in [0, 1], got ", min_p);
-  check(repetition_penalty >= 1 / kLargestPenalty && repetition_penalty <= kLargestPenalty,
-        "--repetition-penalty: wanted a number in [", 1 / kLargestPenalty, ", ", kLargestPenalty, "], got ",
-        repetition_penalty);
-  auto check_addition = [](double penalty, const char* flag) {
-    check(std::abs(penalty) <= kLargestAddition, flag, ": wanted a number in [", -kLargestAddition, ", ",
+void SamplerOptions::validate(int64_t vocab, Names names) const {
+  const auto name = [names](std::string key) {
+    if (names == Names::keys) return key;
+    std::replace(key.begin(), key.end(), '_', '-');
+    return "--" + key;
+  };
+  check(temperature >= 0 && std::isfinite(temperature), name("temperature"), ": wanted a number >= 0, got ",
+        temperature);
+  check(top_k >= 0, name("top_k"), ": wanted a number >= 0, got ", top_k);
+  check(top_p >= 0 && top_p <= 1, name("top_p"), ": wanted a number in [0, 1], got ", top_p);
+  check(min_p >= 0 && min_p <= 1, name("min_p"), ": wanted a number in [0, 1], got ", min_p);
+  check(repetition_penalty >= 1 / kLargestPenalty && repetition_penalty <= kLargestPenalty, name("repetition_penalty"),
+        ": wanted a number in [", 1 / kLargestPenalty, ", ", kLargestPenalty, "], got ", repetition_penalty);
+  auto check_addition = [&](double penalty, const char* key) {
+    check(std::abs(penalty) <= kLargestAddition, name(key), ": wanted a number in [", -kLargestAddition, ", ",
           kLargestAddition, "], got ", penalty);
   };
-  check_addition(presence_penalty, "--presence-penalty");
-  check_addition(frequency_penalty, "--frequency-penalty");
+  check_addition(presence_penalty, "presence_penalty");
+  check_addition(frequency_penalty, "frequency_penalty");
   for (const auto& [token, added] : bias) {
-    check(token >= 0 && token < vocab, "--logit-bias: wanted an id in [0, ", vocab, "), got ", token);
-    check(std::isfinite(added), "--logit-bias: wanted a number for ", token, ", got ", added);
+    check(token >= 0 && token < vocab, name("logit_bias"), ": wanted an id in [0, ", vocab, "), got ", token);
+    check(std::isfinite(added), name("logit_bias"), ": wanted a number for ", token, ", got ", added);
   }
 }
 

@@ -23,8 +23,10 @@ struct SamplerOptions {
   double frequency_penalty = 0;      // for every time
   std::map<int64_t, double> bias{};  // added to the logits of these tokens, before all else
 
-  // Error that names the flag for the first that cannot be. `vocab`: ids of the tokenizer, where it is known.
-  void validate(int64_t vocab = INT64_MAX) const;
+  // Error that names the flag (--top-k), or the key of a request (top_k), for the first that cannot be. `vocab`: ids of the
+  // tokenizer, where it is known.
+  enum class Names { flags, keys };
+  void validate(int64_t vocab = INT64_MAX, Names names = Names::flags) const;
 };
 
 struct Choice {

@@ -136,6 +136,7 @@ struct Scheduler::Group {
   bool is_open = false;
   std::optional<Session> session;  // of what is shared; none: each text reads it alone
   std::unique_ptr<Reservation> reservation;
+  std::unique_ptr<Reservation> first;  // room for one of its texts, until one has entered
   int64_t read() const { return session ? session->length() : 0; }
   bool is_reading() const { return session && read() < static_cast<int64_t>(shared.size()); }
 };
@@ -184,7 +185,12 @@ void Scheduler::queue(std::unique_ptr<Text> text) {
 bool Scheduler::shares(const Text& text) const {
   const Encoding& encoding = engine_.model().encoding();
   const bool moves = encoding.moves_with_length() || encoding.plans_request() || encoding.begins_anew(1, text.longest);
-  return text.context > 1 && !moves && encoding.traits().chunk_exact;
+  return text.context > 1 && !moves && encoding.traits().chunk_exact && !encoding.traits().by_length;
+}
+
+void Scheduler::close_to_others(const Group& group) {
+  const auto known = joinable_.find(group.shared);
+  if (known != joinable_.end() && known->second == &group) joinable_.erase(known);
 }
 
 int64_t Scheduler::free_pages() const { return pages_ - *reserved_; }
@@ -197,14 +203,16 @@ bool Scheduler::open(Group& group) {
   if (group.waiting.size() > 1 && shared > 0 && pages + most <= pages_) {
     if (pages + most > free_pages()) return false;
     group.reservation = std::make_unique<Reservation>(reserved_, pages);
+    group.first = std::make_unique<Reservation>(reserved_, most);
     group.session.emplace(engine_.session());
   } else {
-    joinable_.erase(group.shared);
+    close_to_others(group);
   }
   return group.is_open = true;
 }
 
 bool Scheduler::enter(Group& group) {
+  group.first.reset();
   Text& text = *group.waiting.front();
   const int64_t shared = group.session ? static_cast<int64_t>(group.shared.size()) : 0;
   const int64_t pages = Engine::pages_for(text.longest) - shared / kPageRows;
@@ -236,18 +244,18 @@ void Scheduler::admit() {
       ++g;
       continue;
     }
-    const auto known = joinable_.find(group->shared);
-    if (known != joinable_.end() && known->second == group.get()) joinable_.erase(known);
+    close_to_others(*group);
     groups_.erase(groups_.begin() + static_cast<int64_t>(g));
   }
 }
 
-// Contexts that were read for texts which do not fit beside them.
+// Contexts that were read for texts which do not fit beside them. The first group keeps its own, beside which each of its texts fits.
 void Scheduler::give_back_contexts() {
-  for (const auto& group : groups_) {
-    group->session.reset();
-    group->reservation.reset();
-    group->is_open = false;
+  for (size_t g = 1; g < groups_.size(); ++g) {
+    groups_[g]->session.reset();
+    groups_[g]->reservation.reset();
+    groups_[g]->first.reset();
+    groups_[g]->is_open = false;
   }
 }
 

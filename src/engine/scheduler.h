@@ -46,7 +46,7 @@ class Scheduler {
   Scheduler& operator=(const Scheduler&) = delete;
 
   // Queued in this order, but that texts with one context enter one behind the other: what they share is read once.
-  // (Not under an encoding that moves with the length: its keys belong to a text of one length.) Callbacks may add
+  // (Not under an encoding that depends on the length: its keys belong to a text of one length.) Callbacks may add
   // more. Error for a text that the engine has no room for, that is longer than the options allow, or has no positions or no such tokens.
   void add(ScoreTokens request);
   void add(ContinueTokens request);
@@ -67,6 +67,7 @@ class Scheduler {
 
   void queue(std::unique_ptr<Text> text);
   bool shares(const Text& text) const;
+  void close_to_others(const Group& group);  // no more texts may join it
   int64_t free_pages() const;
   void admit();
   bool open(Group& group);   // decides whether its context is read once for all; false: no room yet

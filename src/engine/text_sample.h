@@ -1,6 +1,7 @@
 // A continuation as text, while its ids come.
 #pragma once
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,9 +20,12 @@ struct TextSample {
 
 class TextSampler {
  public:
-  // Ends at `max_tokens`, a stop string, the tokenizer's end of text or one of `ends`. The tokenizer must live longer.
+  // Ends at `max_tokens`, a stop string (or the special token that is spelled so), the tokenizer's end of text or one of `ends`.
+  // The tokenizer must live longer.
   TextSampler(const Tokenizer& tokenizer, int64_t max_tokens, const std::vector<std::string>& stops,
               std::vector<int64_t> ends);
+  // Tokens that the text goes on from: its first space is then no beginning of a text, which SentencePiece drops.
+  void go_on_from(std::span<const int64_t> tokens) { decoder_.skip(tokens); }
   // The text that this token makes certain. `interrupted`: it is the last one.
   std::string push(int64_t token, bool interrupted = false);
   bool ended() const { return !sample_.finish.empty(); }
@@ -30,7 +34,7 @@ class TextSampler {
  private:
   StreamingDecoder decoder_;
   StopStrings stops_;
-  std::vector<int64_t> ends_;
+  std::vector<int64_t> ends_, stop_ids_;
   int64_t left_;  // tokens that may still come
   TextSample sample_;
 };

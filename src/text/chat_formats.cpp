@@ -64,7 +64,7 @@ LH_REGISTER(ChatFormats, "zephyr", "<|role|> ... </s>: Zephyr, CLEX-Mixtral-8x7B
 LH_REGISTER(ChatFormats, "phi-2", "Instruct: ... Output: ...: Phi-2",
             ChatFormat{R"({% for message in messages %}
 {{ message.content if message.role == 'system' else
-   ('Instruct: ' if message.role == 'user' else 'Output: ') + message.content }}
+   ('Instruct:' if message.role == 'user' else 'Output:') + ('' if message.content.startswith(' ') else ' ') + message.content }}
 {% endfor %}
 {{- 'Output:' if add_generation_prompt else '' }})",
                        {"\nInstruct:"}});
@@ -72,7 +72,7 @@ LH_REGISTER(ChatFormats, "phi-2", "Instruct: ... Output: ...: Phi-2",
 LH_REGISTER(ChatFormats, "rwkv-world", "User: ... Assistant: ... with blank lines between: RWKV World",
             ChatFormat{R"({% for message in messages %}
 {{ message.content if message.role == 'system' else
-   ('User: ' if message.role == 'user' else 'Assistant: ') + message.content }}
+   ('User:' if message.role == 'user' else 'Assistant:') + ('' if message.content.startswith(' ') else ' ') + message.content }}
 
 {% endfor %}
 {{- 'Assistant:' if add_generation_prompt else '' }})",

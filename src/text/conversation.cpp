@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/log.h"
 #include "text/utf8.h"
 
 namespace longhaul {
@@ -90,7 +91,10 @@ Conversation Conversation::load(const std::string& path) {
     else
       loaded.add(name, user, assistant, text_of(content, where), where);
   }
-  if (!loaded.is_answered()) loaded.said_.pop_back();
+  if (!loaded.is_answered()) {
+    log_warning(file, ": the last question has no answer and is left out");
+    loaded.said_.pop_back();
+  }
   return loaded;
 }
 

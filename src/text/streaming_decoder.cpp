@@ -4,6 +4,11 @@
 
 namespace longhaul {
 
+void StreamingDecoder::skip(std::span<const int64_t> ids) {
+  for (int64_t id : ids) push(id);
+  held_back_.clear();
+}
+
 std::string StreamingDecoder::push(int64_t id) {
   if (!decoding_) decoding_ = tokenizer_->start_decoding(false);
   decoding_->push(id, held_back_);

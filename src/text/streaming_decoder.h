@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "text/tokenizer.h"
@@ -14,6 +15,7 @@ namespace longhaul {
 class StreamingDecoder {
  public:
   explicit StreamingDecoder(const Tokenizer& tokenizer) : tokenizer_(&tokenizer) {}  // which must live longer
+  void skip(std::span<const int64_t> ids);  // of a text that is known: what is pushed goes on from it. Error as push()
   std::string push(int64_t id);  // text that is now certain, possibly ""; Error on an id outside the vocabulary
   std::string finish();          // U+FFFD when the ids ended inside a character, else ""; then a new text may begin
 

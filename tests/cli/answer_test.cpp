@@ -53,6 +53,23 @@ TEST_F(AnswerCommand, AnswersInOrder) {
   EXPECT_TRUE(contains(err_, "would answer up to 16 requests at a time; cache of 2,048 tokens")) << err_;
 }
 
+TEST_F(AnswerCommand, WhatCameBeforeAMistakeIsAnswered) {
+  EXPECT_EQ(run("answer --model cable --threads 1", str(kRequests, "nonsense\n", kRequests)), 2);
+  EXPECT_EQ(split(out_, '\n').size(), 6u) << out_;  // five and the end
+  EXPECT_TRUE(contains(err_, "line 7: not JSON")) << err_;
+}
+
+// Asks, waits for the answer, asks again.
+TEST_F(AnswerCommand, AnswersWhileTheNextRequestIsThoughtOf) {
+  const std::string one = R"({"kind": "generate", "context": "Once", "max_tokens": 3})";
+  const std::string talk = "mkfifo ask tell && ('" LH_PROGRAM
+                           "' answer --model cable --threads 1 < ask > tell &) && exec 3> ask 4< tell"
+                           " && for i in 1 2; do echo '" +
+                           one + "' >&3 && timeout 60 head -n 1 <&4 || exit 9; done";
+  ASSERT_EQ(run_shell(talk), 0) << err_;
+  EXPECT_EQ(split(out_, '\n').size(), 3u) << out_;
+}
+
 TEST_F(AnswerCommand, MistakesAreOneLine) {
   auto refuses = [&](const std::string& arguments, const std::string& input, const std::string& part) {
     expect_refusal("answer --model cable --threads 1 " + arguments, part, input);
@@ -63,12 +80,13 @@ TEST_F(AnswerCommand, MistakesAreOneLine) {
           R"(line 1: kind: wanted loglikelihood, rolling or generate, found "rollin")");
   refuses("", R"({"kind": "rolling", "text": "x", "continuation": "y"})", "unknown key 'continuation'");
   refuses("", R"({"kind": "rolling", "text": ""})", "line 1: rolling: wanted a text, got an empty one");
-  refuses("", R"({"kind": "generate", "context": "x", "top_p": 2})",
-          "line 1: --top-p: wanted a number in [0, 1], got 2");
+  refuses("", R"({"kind": "generate", "context": "x", "top_p": 2})", "line 1: top_p: wanted a number in [0, 1], got 2");
   refuses("", R"({"kind": "generate", "context": "x", "max_tokens": 0})", "max_tokens: wanted an integer");
   refuses("--context 64", R"({"kind": "generate", "context": "x", "max_tokens": 65})",
           "line 1: a text of 65 tokens with what may continue it, the context has 64");
   EXPECT_EQ(answers("--context 64", R"({"kind": "generate", "context": "x", "max_tokens": 64})").size(), 1u);
+  refuses("", R"({"kind": "generate", "context": "x", "stops": [""]})",
+          "line 1: stops: wanted texts, found an empty one");
   refuses("--window 200", "", "--window: wanted 1 to 128 (--context), got 200");
   refuses("--batch 0", "", "--batch: wanted 1 to 1048576, got 0");
 }

@@ -15,13 +15,17 @@ class ChatCommand : public ProgramTest {
   int run(const std::string& arguments, const std::string& input) {
     return ProgramTest::run("chat --threads 1 --max-tokens 12 " + arguments, input);
   }
-  // The answers of a session, as --json prints them.
-  std::vector<Json> answers(const std::string& arguments, const std::string& input) {
-    EXPECT_EQ(run("cable --template plain --json " + arguments, input), 0) << err_;
-    std::vector<Json> lines;
-    for (const std::string& line : split(out_, '\n'))
-      if (line.starts_with("{")) lines.push_back(parse_json(line, "stdout"));
-    return lines;
+  // The objects of a kind that --json prints in a session, which ends with this exit code.
+  std::vector<Json> answers(const std::string& arguments, const std::string& input, int code = 0,
+                            const std::string& kind = "answer") {
+    EXPECT_EQ(run("cable --template plain --json " + arguments, input), code) << err_;
+    std::vector<Json> found;
+    for (const std::string& line : split(out_, '\n')) {
+      if (line.empty()) continue;
+      const Json object = parse_json(line, "stdout");
+      if (object["kind"] == kind) found.push_back(object);
+    }
+    return found;
   }
 };
 
@@ -56,6 +60,9 @@ TEST_F(ChatCommand, TheCommands) {
   const std::vector<Json> drawn = answers("--temperature 2", "one\n/regen\n");
   EXPECT_NE(drawn[0]["text"], drawn[1]["text"]);
   EXPECT_EQ(drawn[0]["text"], answers("--temperature 2", "one\n")[0]["text"]);
+  // by the seed that is set, whatever was answered before
+  const std::vector<Json> seeded = answers("--temperature 2", "two\n/reset\n/params seed=5\none\n");
+  EXPECT_EQ(seeded[1]["text"], answers("--temperature 2 --seed 5", "one\n")[0]["text"]);
   // a system text comes first
   EXPECT_EQ(answers("--system Be", "one\n")[0]["prompt_tokens"], 7);
   EXPECT_EQ(answers("", "/system Be\none\n/system\n/reset\none\n")[1]["prompt_tokens"], 4);
@@ -64,7 +71,7 @@ TEST_F(ChatCommand, TheCommands) {
   EXPECT_EQ(answers("", "/params temperature=0 max_tokens=5\none\n")[0]["tokens"], 5);
   EXPECT_TRUE(contains(out_,
                        "temperature=0 top-k=50 top-p=0.9 min-p=0 repetition-penalty=1 presence-penalty=0 "
-                       "frequency-penalty=0 max-tokens=5 seed=0 context=256\n"))
+                       "frequency-penalty=0 max-tokens=5 seed=0 context=256\"}\n"))
       << out_;
   ASSERT_EQ(run("cable --template plain", "/help\n"), 0);
   for (const char* name : {"/help", "/exit", "/reset", "/undo", "/regen", "/system", "/params", "/save", "/load"})
@@ -75,15 +82,19 @@ TEST_F(ChatCommand, SavedAndLoaded) {
   const std::vector<Json> plain = answers("--temperature 0", "one\n/save talk\ntwo\n");
   EXPECT_EQ(read_json(folder_ / "talk.json")["messages"][0], Json::array({"user", "one"}));
   EXPECT_EQ(answers("--temperature 0", "/load talk.json\ntwo\n")[0]["text"], plain[1]["text"]);
-  EXPECT_TRUE(contains(out_, "> one\n"));
+  EXPECT_TRUE(contains(out_, R"("> one")"));
 }
 
 TEST_F(ChatCommand, AMistakeDoesNotEndTheChat) {
-  const std::vector<Json> lines =
-      answers("--context 30", "/undu\n/params top-p=3\n/params x=1\n/load nowhere\n/undo\n/exit now\n" +
-                                  std::string(40, 'x') + "\none\n");
+  const std::vector<Json> lines = answers(
+      "--context 30",
+      "/undu\n/params top-p=3\n/params x=1\n/load nowhere\n/undo\n/exit now\n" + std::string(40, 'x') + "\none\n", 2);
   ASSERT_EQ(lines.size(), 1u) << out_;
   EXPECT_EQ(lines[0]["prompt_tokens"], 4);  // nothing of what failed was said
+  EXPECT_EQ(answers("--context 30", "/undu\none\n/undo\n/undo\n", 2, "error").size(), 2u);
+  EXPECT_EQ(answers("--context 30", "/undu\none\n/reset\n/reset\n", 2, "note").size(), 2u);
+  answers("--context 30",
+          "/undu\n/params top-p=3\n/params x=1\n/load nowhere\n/undo\n/exit now\n" + std::string(40, 'x'), 2);
   for (const char* part :
        {"unknown command '/undu' (did you mean 'undo'?); /help lists them", "top-p: wanted a number in [0, 1], got 3",
         "/params: unknown setting 'x'", "nowhere", "there is nothing to take back", "/exit takes nothing, got 'now'",
@@ -93,7 +104,7 @@ TEST_F(ChatCommand, AMistakeDoesNotEndTheChat) {
 
 TEST_F(ChatCommand, AnAnswerThatCannotBeGivenAgainStays) {
   const std::vector<Json> lines =
-      answers("--context 30", "one\n/system " + std::string(40, 'x') + "\n/regen\n/save talk\n");
+      answers("--context 30", "one\n/system " + std::string(40, 'x') + "\n/regen\n/save talk\n", 2);
   ASSERT_EQ(lines.size(), 1u) << out_;
   EXPECT_TRUE(contains(err_, "--context is 30")) << err_;
   const Json messages = read_json(folder_ / "talk.json")["messages"];
@@ -108,7 +119,7 @@ TEST_F(ChatCommand, TemplatesOfFoldersAndFiles) {
   ASSERT_EQ(run("cable --json", "one\n"), 0) << err_;
   EXPECT_EQ(parse_json(out_, "stdout")["prompt_tokens"], 6);
   write_file(folder_ / "form.jinja", "{{ raise_exception('no ' ~ messages[0].role ~ 's here') }}");
-  ASSERT_EQ(run("cable --template form.jinja", "one\n"), 0);
+  ASSERT_EQ(run("cable --template form.jinja", "one\n"), 2);
   EXPECT_EQ(err_, "longhaul: form.jinja:1:4: no users here\n");
 }
 
@@ -120,6 +131,8 @@ TEST_F(ChatCommand, MistakesAreOneLine) {
   refuses("cable --template chatlm", "unknown chat format 'chatlm' (did you mean 'chatml'?)");
   refuses("learned --template plain --context 257", "a context of 257 tokens, encoding 'learned' ends at 256");
   refuses("cable:variant=5 --template plain", "--no-cache reads the whole text again");
+  refuses("learned --template plain --context 257 --dry-run", "encoding 'learned' ends at 256");
+  refuses("cable --template plain --context ''", "--context: wanted a value, found an empty one");
   refuses("cable --template plain --max-tokens 0", "--max-tokens: wanted at least 1, got 0");
   refuses("cable --template plain --top-p 2", "--top-p: wanted a number in [0, 1], got 2");
   refuses("nowhere --template plain", "nowhere");

@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "../support.h"
+#include "../text/made_up.h"
 #include "models.h"
 
 namespace longhaul {
@@ -101,6 +102,19 @@ TEST(GenerateText, EndsAtTheLengthAStopOrTheEndOfText) {
   t = told(bytes_of("half a stop: EN"), 15, {"END"});  // what was held back is text after all
   EXPECT_EQ(t.sample.text, "half a stop: EN");
   EXPECT_EQ(t.sample.finish, "length");
+}
+
+TEST(TextSampler, ASpecialTokenIsAStopThatIsSpelledSo) {
+  const PipelineTokenizer tokenizer =
+      made_up_tokenizer(made_up_json({}, {{{"content", "<|im_end|>"}, {"special", true}, {"normalized", false}}}));
+  TextSampler sampler(tokenizer, 9, {"<|im_end|>", "END"}, {});
+  EXPECT_EQ(sampler.push('h'), "h");
+  EXPECT_EQ(sampler.push('E'), "");
+  EXPECT_EQ(sampler.push(256), "E");
+  EXPECT_EQ(sampler.sample().finish, "stop");
+  TextSampler other(tokenizer, 9, {"END"}, {});
+  EXPECT_EQ(other.push(256), "");
+  EXPECT_FALSE(other.ended());
 }
 
 TEST(GenerateText, EndsAtAnEndToken) {

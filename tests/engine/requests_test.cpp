@@ -188,8 +188,8 @@ TEST_F(RequestsTest, MistakesAreErrors) {
   EXPECT_EQ(refused(RollingRequest{"x", -1}), "rolling: wanted a window of at least one token, got -1");
   GenerateRequest request{"a"};
   request.sampler.bias = {{257, 1.0}};
-  EXPECT_EQ(refused(request), "--logit-bias: wanted an id in [0, 257), got 257");
-  EXPECT_TRUE(contains(refused(GenerateRequest{"a", {""}}), "--stop"));
+  EXPECT_EQ(refused(request), "logit_bias: wanted an id in [0, 257), got 257");
+  EXPECT_TRUE(contains(refused(GenerateRequest{"a", {""}}), "stops: wanted texts"));
   EXPECT_TRUE(contains(refused(GenerateRequest{"a", {}, 0}), "at least one token"));
   model_ = model_with("cable", at::kDouble, 100);
   EXPECT_EQ(refused(RollingRequest{"x", 0}), "requests: the tokenizer has 257 ids, the model knows 100");

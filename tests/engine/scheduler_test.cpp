@@ -99,9 +99,25 @@ TEST(Scheduler, AContextIsReadOnceForAll) {
   EXPECT_EQ(read, 129 + 20 * 2 + 5 * 11);
 }
 
+// A context that is read ahead leaves room for the texts before it: nobody waits for ever, and nothing is read twice.
+TEST(Scheduler, ContextsThatFillTheRoomAreNoDeadlock) {
+  const auto model = model_with("nope", at::kFloat);
+  Engine engine(*model, {.tokens = 16 * kPageRows});
+  Scheduler scheduler(engine, {2, 512});
+  int64_t generated = 0, scored = 0, steps = 0;
+  for (int64_t i = 0; i < 2; ++i)
+    scheduler.add(ContinueTokens{tokens_from(1, 100), 413, {}, 0, 0, 0, [&](int64_t) { return ++generated > 0; }});
+  for (int64_t i = 0; i < 2; ++i)
+    scheduler.add(ScoreTokens{tokens_from(2, 460), tokens_from(i, 10), [&](const TokenScores&) { ++scored; }});
+  while (scheduler.step()) ASSERT_LT(++steps, 2000);
+  EXPECT_EQ(generated, 2 * 413);
+  EXPECT_EQ(scored, 2);
+  EXPECT_EQ(scheduler.tokens_read(), 99 + 2 * 413 + 459 + 2 * 10);
+}
+
 // Frequencies that move with the text at every step, that are set for a request as a whole, or that begin anew when the
-// text is longer than 36 tokens.
-constexpr const char* kMoving[] = {"step", "request", "anew"};
+// text is longer than 36 tokens; logits that are scaled by its length.
+constexpr const char* kMoving[] = {"step", "request", "anew", "log-n"};
 
 std::unique_ptr<Model> moving_model(const std::string& how) {
   ToyCheckpoint toy = toy_checkpoint(how == "anew" ? "phi3" : "llama", kVocab);
@@ -122,6 +138,7 @@ std::unique_ptr<Model> moving_model(const std::string& how) {
   LoadOptions options;
   options.dtype = at::kDouble;
   if (how == "request") options.method = "dynamic:mode=per-request";
+  if (how == "log-n") options.method = "log-n:by=text";
   if (how == "chunk") options.method = "clex:chunks=upstream";
   return load_model(folder.path(), options);
 }

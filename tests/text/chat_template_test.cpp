@@ -124,6 +124,10 @@ TEST(ChatFormats, PlainOnes) {
   EXPECT_EQ(by_name("plain", kTalk, true), "q1\na1\nq2\n");
   EXPECT_EQ(by_name("phi-2", kTalk, true), "Instruct: q1\nOutput: a1\nInstruct: q2\nOutput:");
   EXPECT_EQ(by_name("rwkv-world", kTalk, true), "User: q1\n\nAssistant: a1\n\nUser: q2\n\nAssistant:");
+  // An answer as it was generated, with its space: what was read for it is read no second time.
+  const Json generated = Json::parse(R"([{"role": "user", "content": "q1"}, {"role": "assistant", "content": " a1"}])");
+  EXPECT_EQ(by_name("phi-2", generated, false), "Instruct: q1\nOutput: a1\n");
+  EXPECT_EQ(by_name("rwkv-world", generated, false), "User: q1\n\nAssistant: a1\n\n");
 }
 
 }  // namespace

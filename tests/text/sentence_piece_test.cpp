@@ -144,6 +144,12 @@ TEST(SentencePiece, DecodesAndStreamsWithTheSpaceInFrontGone) {
     EXPECT_EQ(tokenizer->decode_with_special({1, 7, 2}), "<s> ab</s>");
     EXPECT_EQ(tokenizer->decode({3, 3, 6}), remove_extra ? "ab" : " ab");  // all spaces in front go, or one
     EXPECT_EQ(tokenizer->decode({4, 0, 5}), "a \xE2\x81\x87 b");
+    StreamingDecoder behind(*tokenizer);  // a text that goes on has no first space to lose
+    behind.skip(Ids{1, 4});
+    EXPECT_EQ(behind.push(7), " ab");
+    behind.finish();
+    behind.skip(Ids{1});
+    EXPECT_EQ(behind.push(7), "ab");
     StreamingDecoder decoder(*tokenizer);
     std::string text = decoder.push(7) + "|";
     text += decoder.push(7) + "|";
