@@ -63,7 +63,7 @@ part_tokenize() {
   for tokenizer in "${tokenizers[@]}" "$unigram"/{unigram-sentencepiece.model,unigram-tokenizers/tokenizer.json}; do
     case "$tokenizer" in *neox*) peer=tiktoken ;; *.model) peer=sentencepiece ;; *) peer=tokenizers ;; esac
     ours tokenize --tokenizer "$tokenizer" --text "$text" --repeats 10
-    "$python" bench/peers/tokenise.py --tokenizer "$tokenizer" --text "$text" --threads ${threads//,/ } --repeats 10 --timeout 120 --only $peer
+    "$python" bench/peers/tokenise.py --tokenizer "$tokenizer" --text "$text" --threads ${threads//,/ } --repeats 10 --timeout 60 --only $peer
   done
 }
 # Random checkpoints for every engine, 2.6 GB, made once.

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "ops/in_type.h"
 
 namespace longhaul {
 
@@ -87,7 +88,7 @@ void store(const Tensor& from, const std::vector<Run>& runs, const Tensor& pool)
           .copy_(from.narrow(0, run.token, run.count).transpose(0, 1));
     return;
   }
-  const Tensor rows = from.to(pool.scalar_type());
+  const Tensor rows = in_type(from, pool.scalar_type());
   switch (pool.element_size()) {
     case 1: return store_numbers<uint8_t>(rows, runs, pool);
     case 2: return store_numbers<uint16_t>(rows, runs, pool);
@@ -95,6 +96,13 @@ void store(const Tensor& from, const std::vector<Run>& runs, const Tensor& pool)
     case 8: return store_numbers<uint64_t>(rows, runs, pool);
     default: fail("cache: wanted numbers of 1, 2, 4 or 8 bytes, got ", pool.element_size());
   }
+}
+
+// A step of decoding is short enough for the time of a view and a copy of one number to show, in every layer.
+void store_positions(const Tensor& from, const std::vector<Run>& runs, const Tensor& to) {
+  const Tensor rows = from.contiguous();
+  for (const Run& run : runs)
+    std::copy_n(rows.const_data_ptr<double>() + run.token, run.count, to.mutable_data_ptr<double>() + run.row());
 }
 
 // This call's keys or values [T, G, D] into their places in a pool [pages, G, kPageRows, D].
@@ -162,8 +170,7 @@ AttentionSpans LayerCache::append(const Tensor& keys, const Tensor& values, cons
     const std::vector<Run> runs = runs_of(seq);
     keep(keys, runs, k.transpose(2, 3), k_scale);
     keep(values, runs, v, v_scale);
-    for (const Run& run : runs)
-      positions.narrow(0, run.row(), run.count).copy_(seq.positions.narrow(0, run.token, run.count));
+    store_positions(seq.positions, runs, positions);
     spans.pages = seq.pages;
     spans.reduced = k.scalar_type() != keys.scalar_type();
     spans.k_scale = k_scale, spans.v_scale = v_scale;

@@ -4,6 +4,8 @@
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/tensor.h>
 
+#include <array>
+
 #include "base/error.h"
 #include "ops/attention/attention_problem.h"
 
@@ -30,8 +32,9 @@ void check_heads(const Tensor& q, const Tensor& k, const Tensor& v, const Attent
     check(v.dim() == 4 && v.size(2) == kPageRows && v.size(3) == q.size(2),
           "attention: a pool of values must be [pages, G, ", kPageRows, ", D] with D = ", q.size(2), ", got ",
           v.sizes());
-    check(k.dim() == 4 && k.sizes() == v.transpose(2, 3).sizes(), "attention: a pool of keys must be [pages, G, D, ",
-          kPageRows, "] beside values ", v.sizes(), ", got ", k.sizes());
+    const std::array<int64_t, 4> wanted = {v.size(0), v.size(1), v.size(3), v.size(2)};
+    check(k.sizes() == at::IntArrayRef(wanted), "attention: a pool of keys must be [pages, G, D, ", kPageRows,
+          "] beside values ", v.sizes(), ", got ", k.sizes());
     check(k.is_contiguous() && v.is_contiguous(), "attention: pools must be contiguous, got strides ", k.strides(),
           " and ", v.strides());
   } else {

@@ -99,6 +99,7 @@ class ForwardPass {
 
   void pack_keys() {
     const int64_t tiles = call_.all_tiles();
+    const bool skips = call_.skips();
     k_transposed_ = at::empty({call_.groups * tiles * tile_size()}, at::kFloat);
     v_ = at::empty({call_.groups * tiles * tile_size()}, at::kFloat);
     run_tasks<PackScratch>(call_.groups * tiles, [&](int64_t task, PackScratch& scratch) {
@@ -106,11 +107,13 @@ class ForwardPass {
       const int64_t j = (tile - call_.tile_offset(b)) * kKeyTile, count = std::min(kKeyTile, call_.problem.keys(b) - j);
       float* transposed = k_transposed_.data_ptr<float>() + task * tile_size();
       call_.transpose_keys(b, j, g, scratch.rows, transposed);
-      column_norms(transposed, call_.head_dim, scratch.norms);
-      call_.set_k_norm(g, tile, *std::max_element(scratch.norms, scratch.norms + count));
+      if (skips) {
+        column_norms(transposed, call_.head_dim, scratch.norms);
+        call_.set_k_norm(g, tile, *std::max_element(scratch.norms, scratch.norms + count));
+      }
       pack_tile(call_.key_rows(call_.x.v, b, j, g), count, call_.head_dim, v_.data_ptr<float>() + task * tile_size());
     });
-    call_.finish_k_norms();
+    if (skips) call_.finish_k_norms();
   }
 
   // Queries before the first key.
@@ -182,7 +185,7 @@ class ForwardPass {
     Strided q = call_.query_rows(call_.x.q, b, r0, h);
     if (joined) q.row = call_.x.q.stride(1);
     pack_rows(q, count, call_.head_dim, scratch.factors, scratch.q);
-    row_norms(scratch.q, count, call_.padded_dim, scratch.q_norm);
+    if (call_.skips(b)) row_norms(scratch.q, count, call_.padded_dim, scratch.q_norm);
     Rows rows{count, call_.problem.first_query(b) + r0, scratch.q, scratch.q_norm, call_.g(b, r0, h), nullptr, 0};
     if (dense.defined()) {
       rows.dense_row = dense.size(2);

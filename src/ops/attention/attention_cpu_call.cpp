@@ -81,8 +81,8 @@ CpuCall::CpuCall(const AttentionProblem& call, const AttentionTensors& tensors) 
     longest = std::max(longest, problem.keys(b));
   }
   const auto f32 = at::TensorOptions(at::kFloat);
-  k_norm_ = at::empty({groups, all_tiles()}, f32);
-  k_norm_before_ = at::empty({groups, all_tiles()}, f32);
+  if (skips())
+    for (Tensor* t : {&k_norm_, &k_norm_before_}) *t = at::empty({groups, all_tiles()}, f32);
   if (problem.bias == BiasKind::distance) expand_table(x.bias[0]);
   if (problem.bias != BiasKind::separable && problem.bias != BiasKind::kernel) return;
   split_s(x.bias[0]);

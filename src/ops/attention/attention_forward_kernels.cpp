@@ -92,14 +92,14 @@ class Forward {
   }
 
   // Where a tile of a pool lies, if it can be multiplied as it is. What is behind the last key may be anything: the mask hides
-  // its logits, but its values, times 0, may be no 0.
+  // its logits, and its values are left out (times 0 they may be no 0).
   static HWY_INLINE const float* keys_in_place(const Keys& keys, int64_t tile) {
     if (keys.pages == nullptr || keys.k_rows.storage != Storage::f32) return nullptr;
     return static_cast<const float*>(rows_of_tile(keys, keys.k_rows, tile).data);
   }
   HWY_INLINE const float* values_in_place(const Keys& keys, int64_t tile) const {
     const bool ready = keys.v_rows.storage == Storage::f32 && setting_.head_dim == dim_;
-    if (keys.pages == nullptr || !ready || keys_of(keys, tile) < kKeyTile) return nullptr;
+    if (keys.pages == nullptr || !ready) return nullptr;
     return static_cast<const float*>(rows_of_tile(keys, keys.v_rows, tile).data);
   }
 
@@ -143,7 +143,8 @@ class Forward {
     k_next_ == nullptr ? product<Into::store>(qk) : product<Into::store, /*asks=*/true>(qk);
     if (setting_.cap > 0) soften(logits, end - begin, columns);
     for (int64_t r = begin; r < end; ++r) add_row(lane, first_key, r, columns);
-    const Product pv{logits, kKeyTile, 1, v_, dim_, out, dim_, end - begin, dim_, columns, scratch.factor + begin,
+    const int64_t depth = std::min(columns, lane.keys.count - first_key);
+    const Product pv{logits, kKeyTile, 1, v_, dim_, out, dim_, end - begin, dim_, depth, scratch.factor + begin,
                      v_next_};
     v_next_ == nullptr ? product<Into::scale_and_add>(pv) : product<Into::scale_and_add, /*asks=*/true>(pv);
   }

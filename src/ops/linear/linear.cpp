@@ -8,6 +8,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "base/error.h"
+#include "ops/in_type.h"
 #include "ops/linear/activation.h"
 #include "ops/linear/packed_weight.h"
 #include "ops/linear/product.h"
@@ -69,7 +70,7 @@ Tensor affine_rows(const Tensor& x, const Tensor& weight, const Tensor& bias, co
     if (plan.prologue == Prologue::activation) input = activate_forward(input, plan.activation);
     affine_into(part(y), operand(input, type), factor, bias);
   }
-  return y.to(x.scalar_type());
+  return in_type(y, x.scalar_type());
 }
 
 // x, weight, optional bias, optional norm weight, optional norm bias -> prologue(x) weight^T + bias.

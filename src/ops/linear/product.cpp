@@ -6,6 +6,7 @@
 #include <ATen/ops/mm.h>
 
 #include "base/error.h"
+#include "ops/in_type.h"
 #include "ops/linear/packed_weight.h"
 #include "ops/linear/product_cpu.h"
 
@@ -19,7 +20,7 @@ at::ScalarType product_type(const Tensor& x, ComputeType compute) {
 Tensor operand(const Tensor& x, at::ScalarType type) {
   if (packed_matrix(x)) return x;
   if (type == at::kBFloat16) return x.to(at::kBFloat16).to(at::kFloat);
-  return x.to(type);
+  return in_type(x, type);
 }
 
 namespace {
