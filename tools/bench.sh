@@ -62,8 +62,8 @@ part_tokenize() {
   "$python" bench/peers/make_unigram.py --text "$unigram/texts.txt" --dir "$unigram" >&2
   for tokenizer in "${tokenizers[@]}" "$unigram"/{unigram-sentencepiece.model,unigram-tokenizers/tokenizer.json}; do
     case "$tokenizer" in *neox*) peer=tiktoken ;; *.model) peer=sentencepiece ;; *) peer=tokenizers ;; esac
-    ours tokenize --tokenizer "$tokenizer" --text "$text" --repeats 10
-    "$python" bench/peers/tokenise.py --tokenizer "$tokenizer" --text "$text" --threads ${threads//,/ } --repeats 10 --timeout 60 --only $peer
+    ours tokenize --tokenizer "$tokenizer" --text "$text" --repeats 5
+    "$python" bench/peers/tokenise.py --tokenizer "$tokenizer" --text "$text" --threads ${threads//,/ } --repeats 5 --timeout 40 --only $peer
   done
 }
 # Random checkpoints for every engine, 2.6 GB, made once.
