@@ -2,7 +2,6 @@
 // measures the same two with tiktoken and tokenizers).
 #include <algorithm>
 #include <atomic>
-#include <filesystem>
 
 #include "base/files.h"
 #include "base/parallel.h"
@@ -43,9 +42,10 @@ int64_t encode_documents(const Tokenizer& tokenizer, const std::vector<std::stri
 }
 
 // What a row calls a tokenizer: its folder, or the file's stem when its name says more than what kind of file it is.
-std::string name_of(const std::filesystem::path& tokenizer) {
-  if (std::filesystem::is_directory(tokenizer)) return tokenizer.filename();
-  return tokenizer.stem() == "tokenizer" ? tokenizer.parent_path().filename() : tokenizer.stem();
+std::string name_of(const std::string& tokenizer) {
+  const std::string name = file_name(tokenizer), stem = name.substr(0, name.rfind('.'));
+  if (is_folder(tokenizer)) return name;
+  return stem == "tokenizer" ? file_name(folder_of(tokenizer)) : stem;
 }
 
 Json measure_tokenize(const Json& cell) {
