@@ -67,9 +67,10 @@ void Conversation::add(const std::string& role, const std::string& user_role, co
 
 Conversation Conversation::load(const std::string& path) {
   const std::string file = exists(path) ? path : file_for(path);
-  const Json json = read_json(file);
+  Json json = read_json(file);
+  if (json.is_array()) json = Json::object({{"messages", Json(json)}});
   check(json.is_object() && json.contains("messages") && json["messages"].is_array(), file,
-        ": wanted an object with a list of messages");
+        ": wanted a list of messages, or an object with one");
   Conversation loaded;
   std::string user = "user", assistant = "assistant";
   if (json.contains("system_message")) loaded.system = text_of(json["system_message"], file + ": system_message");

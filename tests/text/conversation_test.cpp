@@ -54,6 +54,8 @@ TEST(Conversation, ReadsFastChatsAndOpenAIsFiles) {
   const Conversation open = Conversation::load(folder / "open.json");
   EXPECT_EQ(open.said(), (std::vector<std::string>{"q", "a"}));
   EXPECT_EQ(open.system, "S");
+  write_file(folder / "bare.json", R"([{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}])");
+  EXPECT_EQ(Conversation::load(folder / "bare.json").said(), (std::vector<std::string>{"q", "a"}));
 }
 
 TEST(Conversation, MistakesInFilesAreNamed) {
@@ -63,7 +65,7 @@ TEST(Conversation, MistakesInFilesAreNamed) {
     write_file(path, text);
     return error_of([&] { Conversation::load(path); });
   };
-  EXPECT_EQ(error("[]"), path + ": wanted an object with a list of messages");
+  EXPECT_EQ(error("5"), path + ": wanted a list of messages, or an object with one");
   EXPECT_EQ(error(R"({"messages": [["user"]]})"), path + ": messages[0]: wanted [role, text], or a role and a content");
   EXPECT_EQ(error(R"({"messages": [["user", 5]]})"), path + ": messages[0]: wanted a text, found number");
   EXPECT_EQ(error(R"({"messages": [["bot", "x"]]})"),
