@@ -43,14 +43,6 @@ std::string reason(const Json::exception& error) {
   return colon == std::string::npos ? text : text.substr(colon + 2);
 }
 
-// What was found, short enough for one line.
-std::string describe(const Json& value) {
-  constexpr size_t kLongest = 60;
-  std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
-  if (text.size() <= kLongest) return text;
-  return std::string(value.is_object() ? "an object" : value.is_array() ? "a list" : text.substr(0, kLongest)) + " ...";
-}
-
 std::string wanted_integer(int64_t low, int64_t high) {
   if (high != INT64_MAX) return str("an integer in [", low, ", ", high, "]");
   if (low == INT64_MIN) return "an integer";
@@ -100,6 +92,16 @@ std::string without_bare_floats(std::string_view text) {
   return out;
 }
 
+// `text`, which dump() wrote, with such floats bare again. Within a string its quotes would be escaped.
+std::string with_bare_floats(std::string text) {
+  for (const char* name : kBareFloats) {
+    const std::string spelled = str("{\"", kFloatKey, "\":\"", name, "\"}");
+    for (size_t at = text.find(spelled); at != std::string::npos; at = text.find(spelled, at))
+      text.replace(at, spelled.size(), name);
+  }
+  return text;
+}
+
 template <class AnyJson>
 AnyJson parse(std::string_view text, const std::string& where) {
   check_depth(text, where);
@@ -136,10 +138,17 @@ std::string json_text(const Json& json, const std::string& where, int indent) {
   }
 }
 
+std::string brief_text(const Json& value) {
+  constexpr size_t kLongest = 60;
+  const std::string text = with_bare_floats(value.dump(-1, ' ', false, Json::error_handler_t::replace));
+  if (text.size() <= kLongest) return text;
+  return std::string(value.is_object() ? "an object" : value.is_array() ? "a list" : text.substr(0, kLongest)) + " ...";
+}
+
 void write_json(const std::string& path, const Json& json) { write_file(path, json_text(json, path, 2) + "\n"); }
 
 JsonReader::JsonReader(const Json& object, std::string where) : JsonReader(object, std::move(where), "") {
-  check(object.is_object(), where_, ": wanted an object, found ", describe(object));
+  check(object.is_object(), where_, ": wanted an object, found ", brief_text(object));
 }
 
 JsonReader::JsonReader(const Json& object, std::string where, std::string prefix)
@@ -160,7 +169,8 @@ const Json& JsonReader::at(const std::string& key, const char* wanted) {
 }
 
 void JsonReader::refuse(const std::string& key, const std::string& wanted) const {
-  fail(where_, ": ", path(key), ": wanted ", wanted, ", found ", has(key) ? describe(object_->at(key)) : "no such key");
+  fail(where_, ": ", path(key), ": wanted ", wanted, ", found ",
+       has(key) ? brief_text(object_->at(key)) : "no such key");
 }
 
 int64_t JsonReader::integer(const std::string& key, int64_t low, int64_t high) {
@@ -239,7 +249,7 @@ const Json& JsonReader::value(const std::string& key) { return at(key, "a value"
 
 JsonReader JsonReader::object(const std::string& key) {
   const Json& value = at(key, "an object");
-  if (!value.is_object()) refuse(key, "an object");
+  if (!value.is_object() || number_in(value)) refuse(key, "an object");
   return JsonReader(value, where_, path(key) + ".");
 }
 

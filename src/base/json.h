@@ -18,6 +18,8 @@ Json parse_python_json(std::string_view text, const std::string& where);
 Json read_python_json(const std::string& path);
 // One line, or indented. Error "<where>: cannot be written as JSON: ..." for a string that is not UTF-8.
 std::string json_text(const Json& json, const std::string& where, int indent = -1);
+// What a message shows of a value: one line, cut short, bare floats as Python writes them.
+std::string brief_text(const Json& value);
 // Indented, trailing newline, written to a temporary name and renamed.
 void write_json(const std::string& path, const Json& json);
 

@@ -149,7 +149,7 @@ int64_t size_or(JsonReader& config, const std::string& key, int64_t fallback, in
 const char* either_key(JsonReader& config, const char* key, const char* other) {
   const bool first = config.is_set(key), second = config.is_set(other);
   if (first && second && config.value(key) != config.value(other))
-    config.refuse(other, str("what ", config.path(key), " says too, ", config.value(key).dump()));
+    config.refuse(other, str("what ", config.path(key), " says too, ", brief_text(config.value(key))));
   return second && !first ? other : key;
 }
 

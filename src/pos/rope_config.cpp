@@ -44,7 +44,7 @@ double number_of(JsonReader& config, std::optional<JsonReader>& settings, const 
   std::string source = "default";
   const bool inside = settings && settings->is_set(name), beside = config.is_set(old_name);
   if (inside && beside && settings->value(name) != config.value(old_name))
-    config.refuse(old_name, str("what ", settings->path(name), " says too, ", settings->value(name).dump()));
+    config.refuse(old_name, str("what ", settings->path(name), " says too, ", brief_text(settings->value(name))));
   JsonReader* holder = inside ? &*settings : beside ? &config : nullptr;
   if (holder) {
     const std::string& key = inside ? name : old_name;

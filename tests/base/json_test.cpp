@@ -115,6 +115,18 @@ TEST(Json, ReadsWhatPythonWrites) {
             "config.json: x: wanted a list of strings, found [1]");
 }
 
+TEST(Json, MessagesShowBareFloatsAsTheFileHasThem) {
+  const Json json = parse_python_json(
+      R"({"n": NaN, "l": [1, -Infinity, Infinity], "s": "{\"__float__\":\"NaN\"}", "o": NaN})", "config.json");
+  JsonReader reader(json, "config.json");
+  EXPECT_EQ(error_of([&] { reader.integer("n", 1); }), "config.json: n: wanted an integer > 0, found NaN");
+  EXPECT_EQ(error_of([&] { reader.integers("l", 0); }),
+            "config.json: l: wanted a list, each an integer >= 0, found [1,-Infinity,Infinity]");
+  EXPECT_EQ(error_of([&] { reader.number("s"); }),
+            R"(config.json: s: wanted a number, found "{\"__float__\":\"NaN\"}")");
+  EXPECT_EQ(error_of([&] { reader.object("o"); }), "config.json: o: wanted an object, found NaN");
+}
+
 TEST(Json, WhatIsNotJsonSaysTheByte) {
   auto parse = [](const std::string& text) { return error_of([&] { parse_json(text, "a.json"); }); };
   EXPECT_TRUE(contains(parse(R"({"a": })"), "a.json: not JSON at byte 7: ")) << parse(R"({"a": })");
