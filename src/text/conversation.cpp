@@ -67,6 +67,7 @@ void Conversation::add(const std::string& role, const std::string& user_role, co
 
 Conversation Conversation::load(const std::string& path) {
   const std::string file = exists(path) ? path : file_for(path);
+  check(file == path || exists(file), path, ": cannot read: there is no such file, and no ", file_name(file));
   Json json = read_json(file);
   if (json.is_array()) json = Json::object({{"messages", Json(json)}});
   check(json.is_object() && json.contains("messages") && json["messages"].is_array(), file,

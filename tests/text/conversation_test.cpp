@@ -73,6 +73,11 @@ TEST(Conversation, MistakesInFilesAreNamed) {
   EXPECT_EQ(error(R"({"messages": [["user", "x"], ["user", "y"]]})"),
             path + ": messages[1]: wanted questions and answers in turn, found 'user' twice");
   EXPECT_EQ(error(R"({"messages": [], "roles": ["a"]})"), path + ": roles: wanted two");
+  // What is not there goes by the name that it was asked by.
+  const std::string absent = folder / "absent";
+  EXPECT_EQ(error_of([&] { Conversation::load(absent); }),
+            absent + ": cannot read: there is no such file, and no absent.json");
+  EXPECT_TRUE(contains(error_of([&] { Conversation::load(absent + ".txt"); }), absent + ".txt: cannot read: "));
 }
 
 }  // namespace
