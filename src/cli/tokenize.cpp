@@ -98,7 +98,9 @@ LH_REGISTER(Commands, "tokenize", "ids of the text on standard input, or the tex
   auto flags = std::make_shared<TokenizeFlags>();
   app.add_option("tokenizer", flags->tokenizer, "bytes, a tokenizer.json or .model, or a folder that holds one")
       ->required();
-  CLI::Option* decode = app.add_flag("--decode", flags->decode, "read ids, write their text");
+  CLI::Option* decode = app.add_flag("--decode", flags->decode,
+                                     "read ids, write their text: its bytes as they are, UTF-8 or not (with --json, "
+                                     "U+FFFD stands for what is not)");
   CLI::Option* count = app.add_flag("--count", flags->count, "only say how many ids")->excludes(decode);
   app.add_flag("--pieces", flags->pieces, "a line for each token: id, bytes of the text that it stands for, spelling")
       ->excludes(decode)

@@ -27,6 +27,10 @@ TEST_F(TokenizeCommand, WritesIdsAndReadsThem) {
   EXPECT_EQ(out_, "abc\nab");
   ASSERT_EQ(run(". --decode --json", "[257, 255]"), 0) << err_;
   EXPECT_EQ(out_, "{\"text\":\"abc\xEF\xBF\xBD\"}\n");
+  ASSERT_EQ(run(". --decode", "[257, 255]"), 0) << err_;
+  EXPECT_EQ(out_, "abc\xFF");  // the bytes as they are, and --help says so
+  ASSERT_EQ(run("--help", ""), 0) << err_;
+  EXPECT_TRUE(contains(out_, "UTF-8 or not")) << out_;
   ASSERT_EQ(run("bytes", ""), 0) << err_;
   EXPECT_EQ(out_, "\n");
 }
