@@ -256,6 +256,7 @@ def falcon(d):
         multi_query=d.one(True, False),
         parallel_attn=True if new else d.one(True, False),
         bias=d.one(True, False),
+        apply_residual_connection_post_layernorm=d.one(True, False),  # a key of its files that the class does not read
         num_kv_heads=s["kv"] if new else None,
         ffn_hidden_size=d.one(None, s["hidden"]),
         activation=d.one("gelu", "relu"),

@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "base/log.h"
 #include "models/hub_config.h"
 #include "models/hub_model.h"
 #include "nn/attention_block.h"
@@ -49,7 +50,7 @@ class Falcon : public HubModel {
     eps_ = positive_or(config, "layer_norm_epsilon", 1e-5);
     activation_ = activation_or(config, "activation", "gelu");
     bias_ = config.boolean_or("bias", false);
-    read_form(config);
+    read_form(source);
     info_.layers = size_or_either(config, "n_layer", "num_hidden_layers", 32, kMostParts);
     info_.trained_length = size_or(config, "max_position_embeddings", 2048);
     info_.heads = heads_, info_.kv_heads = kv_heads_, info_.head_dim = width_ / heads_;
@@ -84,14 +85,19 @@ class Falcon : public HubModel {
     Mlp mlp;
   };
 
-  void read_form(JsonReader& config) {
+  void read_form(HubSource& source) {
+    JsonReader& config = source.config;
     // The first files of the 40B model say it by their model_type alone.
     const bool is_new = config.string("model_type") == "RefinedWeb";
     grouped_ = config.boolean_or("new_decoder_architecture", is_new);
     const bool multi_query = config.boolean_or("multi_query", true);
     one_key_ = !grouped_ && multi_query;
     config.ignore("ff_factor");  // ffn_hidden_size says it
-    only_flag(config, "apply_residual_connection_post_layernorm", false);
+    // BLOOM's key, which the reference's Falcon does not look at: the residual never is what a norm gave.
+    const char* idle = "apply_residual_connection_post_layernorm";
+    if (source.json.value(idle, Json()) == true)
+      log_warning(source.path, ": ", idle, " is left out: the class computes the same without it");
+    config.ignore(idle);
     const char* kv_key = either_key(config, "n_head_kv", "num_kv_heads");
     kv_heads_ = size_or(config, kv_key, heads_);
     if (!grouped_) kv_heads_ = one_key_ ? 1 : heads_;

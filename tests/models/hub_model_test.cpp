@@ -312,6 +312,23 @@ TEST_F(HubModelTest, FalconsAlibiIsRoundedAsTheReferenceRoundsIt) {
   }
 }
 
+// transformers 5.24 gives the same logits with the key and without it, in each of its forms; BLOOM's class reads it.
+TEST_F(HubModelTest, FalconHasNoResidualBehindANorm) {
+  const std::string key = "apply_residual_connection_post_layernorm";
+  for (const std::string family : {"falcon", "bloom"}) {
+    ToyCheckpoint toy = toy_checkpoint(family);
+    toy.write(folder_.path());
+    const Tensor want = logits_of(*load_model(folder_.path()), 9);
+    toy.config[key] = true;
+    toy.write(folder_.path());
+    testing::internal::CaptureStderr();
+    const auto model = load_model(folder_.path());
+    const std::string said = testing::internal::GetCapturedStderr();
+    EXPECT_EQ(contains(said, "config.json: " + key + " is left out: "), family == "falcon") << said;
+    EXPECT_EQ(logits_of(*model, 9).equal(want), family == "falcon");
+  }
+}
+
 TEST_F(HubModelTest, OverridesChangeTheConfig) {
   ToyCheckpoint toy = toy_checkpoint("mistral");
   toy.config["strange"] = 1;

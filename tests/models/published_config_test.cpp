@@ -111,6 +111,8 @@ TEST_F(PublishedConfig, AnOverrideThatNobodyReadsIsAnError) {
   EXPECT_TRUE(contains(message("qwen2", Json::object(), {"sliding_window=5"}), "nothing reads 'sliding_window'"));
   EXPECT_EQ(message("qwen2", Json::object(), {"sliding_window=5", "use_sliding_window=true"}), "no error");
   EXPECT_TRUE(contains(message("falcon", {{"alibi", true}}, {"rope_theta=5"}), "nothing reads 'rope_theta'"));
+  EXPECT_TRUE(contains(message("falcon", Json::object(), {"apply_residual_connection_post_layernorm=true"}),
+                       "nothing reads 'apply_residual_connection_post_layernorm'"));
   EXPECT_TRUE(contains(message("mpt", Json::object(), {"attn_config.clip_qvk=6"}), "did you mean 'clip_qkv'?"));
   EXPECT_TRUE(contains(message("mistral", Json::object(), {"slidin_window="}),
                        "--hf-overrides: slidin_window=: config.json has no such key"));
@@ -134,13 +136,9 @@ TEST_F(PublishedConfig, TwoNamesOfOneSettingMustAgree) {
 }
 
 TEST_F(PublishedConfig, WhatTheClassDoesNotComputeIsRefused) {
-  const std::pair<const char*, const char*> flags[] = {{"qwen2", "use_mrope"},
-                                                       {"llama", "rope_interleaved"},
-                                                       {"phi3", "lm_head_bias"},
-                                                       {"mistral", "attention_bias"},
-                                                       {"mixtral", "mlp_bias"},
-                                                       {"opt", "scale_embeddings"},
-                                                       {"falcon", "apply_residual_connection_post_layernorm"}};
+  const std::pair<const char*, const char*> flags[] = {{"qwen2", "use_mrope"},   {"llama", "rope_interleaved"},
+                                                       {"phi3", "lm_head_bias"}, {"mistral", "attention_bias"},
+                                                       {"mixtral", "mlp_bias"},  {"opt", "scale_embeddings"}};
   for (const auto& [family, key] : flags)
     EXPECT_TRUE(contains(message(family, {{key, true}}), str(key, ": wanted false"))) << family;
   EXPECT_TRUE(contains(message("llama", {{"layer_types", {"full_attention", "sliding_attention"}}}),
