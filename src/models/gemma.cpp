@@ -73,7 +73,7 @@ class Gemma : public HubModel {
     scale_ = 1 / std::sqrt(positive_or(config, "query_pre_attn_scalar", 256));
     const double cap = cap_or(config, "attn_logit_softcapping", generation_ == 2 ? 50 : 0);
     if (generation_ == 2) soft_cap_ = cap;  // the reference's Gemma 3 reads the key and caps nothing
-    const int64_t window = size_or(config, "sliding_window", config.has("sliding_window") ? 0 : 4096);
+    const int64_t window = window_or(config, 4096);
     const int64_t pattern = generation_ == 2 ? 2 : size_or(config, "sliding_window_pattern", 6);
     config.ignore("_sliding_window_pattern");  // layer_types says it
     config.ignore("sliding_window_size");      // in files of Gemma 2 beside sliding_window, which alone is read

@@ -221,9 +221,14 @@ std::vector<bool> read_sliding_layers(JsonReader& config, int64_t layers,
   return sliding;
 }
 
+int64_t window_or(JsonReader& config, int64_t fallback) {
+  constexpr const char* kKey = "sliding_window";
+  if (config.is_set(kKey) && config.value(kKey) == 0) config.refuse(kKey, "an integer > 0, or null for no window");
+  return size_or(config, kKey, config.has(kKey) ? 0 : fallback);
+}
+
 int64_t read_switched_window(JsonReader& config) {
-  if (config.boolean_or("use_sliding_window", false))
-    return size_or(config, "sliding_window", config.has("sliding_window") ? 0 : 4096);
+  if (config.boolean_or("use_sliding_window", false)) return window_or(config, 4096);
   for (const char* idle : {"sliding_window", "max_window_layers"}) config.ignore(idle);
   return 0;
 }

@@ -50,6 +50,9 @@ HeadSizes read_heads(JsonReader& config, int64_t width, int64_t heads, int64_t k
 // it is given, else `slides(layer)`.
 std::vector<bool> read_sliding_layers(JsonReader& config, int64_t layers,
                                       const std::function<bool(int64_t layer)>& slides);
+// sliding_window in tokens; null: none, which is 0; missing: the fallback. 0 itself is refused: the reference takes it and has
+// every query see nothing (no number in eager attention, an error in generate).
+int64_t window_or(JsonReader& config, int64_t fallback);
 // Qwen's sliding_window, 0 where use_sliding_window (default: false) leaves it and max_window_layers idle.
 int64_t read_switched_window(JsonReader& config);
 // The window of each layer, 0: none.

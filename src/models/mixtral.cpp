@@ -10,7 +10,7 @@ std::unique_ptr<Model> make(HubSource& source) {
   LlamaShape shape =
       read_llama(source, "mixtral",
                  {.hidden = 14336, .max_positions = 131072, .kv_heads = 8, .eps = 1e-5, .rope = {.theta = 1e6}});
-  const int64_t window = size_or(config, "sliding_window", 0);
+  const int64_t window = window_or(config, 0);
   shape.windows = read_one_window(config, source.path, shape.layers, window);
   shape.experts = size_or(config, "num_local_experts", 8, kMostParts);
   shape.chosen = size_or(config, "num_experts_per_tok", 2);

@@ -16,7 +16,7 @@ std::unique_ptr<Model> make(HubSource& source) {
   shape.fused = true;
   for (const char* bias : {"attention_bias", "mlp_bias", "lm_head_bias"}) only_flag(source.config, bias, false);
   for (const char* key : {"full_attn_mod", "interpolate_factor"}) source.config.ignore(key);  // no version reads them
-  const int64_t window = size_or(source.config, "sliding_window", 0);
+  const int64_t window = window_or(source.config, 0);
   shape.windows = read_one_window(source.config, source.path, shape.layers, window);
   return make_llama(source, shape);
 }

@@ -169,6 +169,24 @@ TEST_F(PublishedConfig, LayerTypesCountWhereTheClassReadsThem) {
   EXPECT_EQ(windows("mistral", "full_attention"), (std::vector<int64_t>{0, 7}));
 }
 
+// With 0, transformers 5.24 gives NaN in eager attention, nothing to see in its other one, and an error in generate.
+TEST_F(PublishedConfig, NoWindowIsNullAndNotZero) {
+  for (const char* family : {"mistral", "mixtral", "phi3", "qwen2", "qwen3", "qwen3_moe", "gemma2", "gemma3_text"}) {
+    const Json switched = std::string(family).starts_with("qwen") ? Json{{"use_sliding_window", true}} : Json::object();
+    const auto with = [&](const Json& window) {
+      Json keys = switched;
+      keys["sliding_window"] = window;
+      return message(family, keys);
+    };
+    EXPECT_TRUE(contains(with(0), "sliding_window: wanted an integer > 0, or null for no window, found 0")) << family;
+    EXPECT_TRUE(contains(with("5"), "sliding_window: wanted an integer > 0, found \"5\"")) << family;
+    ASSERT_EQ(with(nullptr), "no error") << family;
+    for (int64_t window : model_->info().windows) EXPECT_EQ(window, 0) << family;
+  }
+  EXPECT_EQ(message("qwen2", {{"sliding_window", 0}, {"use_sliding_window", false}}),
+            "no error");  // says nothing there
+}
+
 // A layer's frequencies go by its kind, also where no window is set.
 TEST_F(PublishedConfig, LocalLayersOfGemma3AreThoseOfTheirKind) {
   ASSERT_EQ(message("gemma3_text", {{"sliding_window", nullptr}}), "no error");
