@@ -84,7 +84,6 @@ class Answers {
     lines_.emplace_back();
     return lines_.size() - 1 + shown_;
   }
-  void take_back() { lines_.pop_back(); }  // the last begun
   void end(size_t number, const Json& json) {
     lines_[number - shown_] = json_text(json, "answer") + "\n";
     for (; !lines_.empty() && lines_.front(); lines_.pop_front(), ++shown_)
@@ -115,17 +114,19 @@ bool read_line(Requests& requests, std::string& line) {
   return static_cast<bool>(std::getline(std::cin, line));
 }
 
-void add_request(const std::string& line, const std::string& where, int64_t window, Requests& requests,
-                 Answers& answers) {
+// Error for a line that is no request. Returns why one cannot be answered, which then is its answer; "": it can.
+std::string add_request(const std::string& line, const std::string& where, int64_t window, Requests& requests,
+                        Answers& answers) {
   const Named named = read_request(line, where, window);
   const size_t place = answers.begin();
   try {
     requests.add(named.request, [&answers, kind = named.kind, place](const TextAnswer& answer) {
       answers.end(place, json_of(kind, answer));
     });
+    return "";
   } catch (const Error& error) {
-    answers.take_back();
-    fail(where, ": ", error.what());
+    answers.end(place, {{"kind", named.kind}, {"error", error.what()}});
+    return str(where, ": ", error.what());
   }
 }
 
@@ -133,11 +134,13 @@ void answer_all(Requests& requests, int64_t window) {
   Answers answers;
   std::string line;
   const auto begun = std::chrono::steady_clock::now();
-  std::optional<Error> mistake;  // it ends the reading; what came before it is answered
+  std::optional<Error> mistake;      // it ends the reading; what came before it is answered
+  std::vector<std::string> refused;  // of the requests that have no answer
   for (int64_t number = 1; !mistake && read_line(requests, line); ++number) {
     if (trim(line).empty()) continue;
     try {
-      add_request(line, str("line ", number), window, requests, answers);
+      const std::string why = add_request(line, str("line ", number), window, requests, answers);
+      if (!why.empty()) refused.push_back(why);
     } catch (const Error& error) {
       mistake = error;
     }
@@ -147,10 +150,13 @@ void answer_all(Requests& requests, int64_t window) {
   while (requests.step()) {
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
-  if (!mistake || answers.shown() > 0)
-    log_info(with_commas(static_cast<int64_t>(answers.shown())), " requests answered, ",
-             with_commas(requests.tokens_read()), " tokens read in ", human_duration(seconds));
+  const auto answered = static_cast<int64_t>(answers.shown() - refused.size());
+  if (answered > 0 || (!mistake && refused.empty()))
+    log_info(with_commas(answered), " requests answered, ", with_commas(requests.tokens_read()), " tokens read in ",
+             human_duration(seconds));
   if (mistake) throw Error(*mistake);
+  if (refused.size() > 1) fail(refused.front(), " (the first of ", refused.size(), " requests that have no answer)");
+  if (!refused.empty()) fail(refused.front());
 }
 
 int run(const AnswerFlags& flags) {

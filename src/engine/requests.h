@@ -20,7 +20,8 @@ struct LoglikelihoodRequest {
   std::string context, continuation;
 };
 // ln p of a whole text, in windows of at most `window` tokens (0: one): each predicts the tokens behind the window
-// before it, the first one from the beginning of a text, the last one with as much before them as a window has.
+// before it, the first one from the beginning of a text, the last one with as much before them as a window has. Of an empty
+// text: 0.
 struct RollingRequest {
   std::string text;
   int64_t window = 0;
@@ -48,7 +49,8 @@ class Requests {
   // `ends`: ids that end a text, beside the tokenizer's own end. Error when the model lacks ids of the tokenizer. Both
   // must live longer.
   Requests(Engine& engine, const Tokenizer& tokenizer, const SchedulerOptions& options, std::vector<int64_t> ends);
-  // Error, and nothing is queued, for an empty text, a text that the engine has no room for, or flags that cannot be.
+  // Error, and nothing is answered, for an empty continuation, a text that the engine has no room for, or flags that cannot
+  // be.
   void add(const TextRequest& request, const OnAnswer& on_answer);
   bool step() { return scheduler_.step(); }  // false: every request is answered
   int64_t tokens_read() const { return scheduler_.tokens_read(); }

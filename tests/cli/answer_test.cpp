@@ -59,6 +59,34 @@ TEST_F(AnswerCommand, WhatCameBeforeAMistakeIsAnswered) {
   EXPECT_TRUE(contains(err_, "line 7: not JSON")) << err_;
 }
 
+TEST_F(AnswerCommand, WhatCannotBeAnsweredSaysWhyAndTheOthersAreAnswered) {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({"kind": "loglikelihood", "context": "x", "continuation": ""})",
+       "loglikelihood: the continuation adds no token to its context"},
+      {R"({"kind": "generate", "context": "x", "top_p": 2})", "top_p: wanted a number in [0, 1], got 2"},
+      {R"({"kind": "generate", "context": "x", "max_tokens": 65})",
+       "a text of 65 tokens with what may continue it, the context has 64"},
+      {R"({"kind": "generate", "context": "x", "stops": [""]})", "stops: wanted texts, found an empty one"}};
+  const std::vector<Json> alone = answers("--context 64", kRequests);
+  for (const auto& [line, why] : cases) {
+    EXPECT_EQ(run("answer --model cable --threads 1 --context 64", str(line, "\n", kRequests)), 2) << line;
+    const std::vector<std::string> lines = split(out_, '\n');
+    ASSERT_EQ(lines.size(), 7u) << out_;  // six and the end
+    EXPECT_EQ(parse_json(lines[0], "stdout")["error"], why);
+    for (size_t i = 0; i < 5; ++i) EXPECT_EQ(parse_json(lines[i + 1], "stdout"), alone[i]);
+    EXPECT_TRUE(contains(err_, "5 requests answered, ") && contains(err_, str("longhaul: line 1: ", why, "\n")))
+        << err_;
+  }
+  const std::string bad = cases[0].first;
+  EXPECT_EQ(run("answer --model cable --threads 1", bad + "\n\n" + bad), 2);
+  EXPECT_EQ(split(out_, '\n').size(), 3u) << out_;
+  EXPECT_EQ(err_, str("longhaul: line 1: ", cases[0].second, " (the first of 2 requests that have no answer)\n"));
+  // One that fits; the empty text, whose probability is 1, as in the harness.
+  EXPECT_EQ(answers("--context 64", R"({"kind": "generate", "context": "x", "max_tokens": 64})").size(), 1u);
+  const Json empty = answers("", R"({"kind": "rolling", "text": ""})").at(0);
+  EXPECT_EQ(empty.dump(), R"({"kind":"rolling","log_prob":0.0,"tokens":0})");
+}
+
 // Asks, waits for the answer, asks again.
 TEST_F(AnswerCommand, AnswersWhileTheNextRequestIsThoughtOf) {
   const std::string one = R"({"kind": "generate", "context": "Once", "max_tokens": 3})";
@@ -79,14 +107,7 @@ TEST_F(AnswerCommand, MistakesAreOneLine) {
   refuses("", R"({"kind": "rollin", "text": "x"})",
           R"(line 1: kind: wanted loglikelihood, rolling or generate, found "rollin")");
   refuses("", R"({"kind": "rolling", "text": "x", "continuation": "y"})", "unknown key 'continuation'");
-  refuses("", R"({"kind": "rolling", "text": ""})", "line 1: rolling: wanted a text, got an empty one");
-  refuses("", R"({"kind": "generate", "context": "x", "top_p": 2})", "line 1: top_p: wanted a number in [0, 1], got 2");
   refuses("", R"({"kind": "generate", "context": "x", "max_tokens": 0})", "max_tokens: wanted an integer");
-  refuses("--context 64", R"({"kind": "generate", "context": "x", "max_tokens": 65})",
-          "line 1: a text of 65 tokens with what may continue it, the context has 64");
-  EXPECT_EQ(answers("--context 64", R"({"kind": "generate", "context": "x", "max_tokens": 64})").size(), 1u);
-  refuses("", R"({"kind": "generate", "context": "x", "stops": [""]})",
-          "line 1: stops: wanted texts, found an empty one");
   refuses("--window 200", "", "--window: wanted 1 to 128 (--context), got 200");
   refuses("--batch 0", "", "--batch: wanted 1 to 1048576, got 0");
 }

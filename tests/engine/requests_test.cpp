@@ -153,6 +153,9 @@ TEST_F(RequestsTest, RollingIsTheSumOfItsWindows) {
                         log_prob(*model_, bytes_of(text.substr(24, 1)), text.substr(25, 25)) +
                         log_prob(*model_, bytes_of(text.substr(37, 13)), text.substr(50));
   EXPECT_NEAR(found[1].log_prob, wanted, 1e-10);
+  const auto empty = answers({RollingRequest{"", 25}, RollingRequest{"", 0}, RollingRequest{text, 25}});
+  for (size_t i = 0; i < 2; ++i) EXPECT_TRUE(empty[i].log_prob == 0 && empty[i].tokens == 0);  // as the harness
+  EXPECT_EQ(empty[2].log_prob, found[1].log_prob);
 }
 
 // get_rolling_token_windows(range(10), -100, max_seq_len, 1) of the harness, by hand, and its own example.
@@ -184,7 +187,6 @@ TEST_F(RequestsTest, TokensAddedBehindTheVocabularyMayBeMoreThanTheModels) {
 TEST_F(RequestsTest, MistakesAreErrors) {
   auto refused = [&](const TextRequest& request) { return error_of([&] { answers({request}); }); };
   EXPECT_EQ(refused(LoglikelihoodRequest{"a", ""}), "loglikelihood: the continuation adds no token to its context");
-  EXPECT_EQ(refused(RollingRequest{"", 5}), "rolling: wanted a text, got an empty one");
   EXPECT_EQ(refused(RollingRequest{"x", -1}), "rolling: wanted a window of at least one token, got -1");
   GenerateRequest request{"a"};
   request.sampler.bias = {{257, 1.0}};
