@@ -34,6 +34,20 @@ std::string known_types() {
   return join(known, ", ");
 }
 
+// The two spellings of rotary settings, transformers 4's and 5's: a change in the one that a config does not use would stand beside
+// its own settings and leave them as they are.
+void check_rope_spelling(const Json& config, const std::string& key, const std::string& change) {
+  const auto is_set = [&](const char* name) { return config.contains(name) && !config[name].is_null(); };
+  for (const auto& [asked, used] :
+       {std::pair{"rope_scaling", "rope_parameters"}, std::pair{"rope_parameters", "rope_scaling"}}) {
+    if (key != asked || is_set(asked) || !is_set(used)) continue;
+    std::vector<std::string> settings;
+    if (config[used].is_object())
+      for (const auto& [name, value] : config[used].items()) settings.push_back(name);
+    fail("--hf-overrides: ", change, ": config.json names these settings ", used, " (", join(settings, ", "), ")");
+  }
+}
+
 // One change of a config: "a.b=value"; without a value, the key is taken out.
 void apply_override(Json& config, const std::string& change) {
   const size_t equals = change.find('=');
@@ -42,11 +56,13 @@ void apply_override(Json& config, const std::string& change) {
   const std::string text = change.substr(equals + 1);
   Json* object = &config;
   for (size_t i = 0; i + 1 < path.size(); ++i) {
+    check_rope_spelling(*object, path[i], change);
     Json& inner = (*object)[path[i]];
     if (inner.is_null()) inner = Json::object();
     check(inner.is_object(), "--hf-overrides: ", change, ": config.json: ", path[i], " is no object");
     object = &inner;
   }
+  check_rope_spelling(*object, path.back(), change);
   if (text.empty()) {
     check(object->erase(path.back()) > 0, "--hf-overrides: ", change, ": config.json has no such key");
     return;

@@ -131,8 +131,30 @@ TEST_F(PublishedConfig, TwoNamesOfOneSettingMustAgree) {
   EXPECT_EQ(message("llama", both), "no error");
   EXPECT_TRUE(contains(message("llama", both, {"rope_theta=5e6"}),
                        "rope_theta: wanted what rope_parameters.rope_theta says too, 1000000.0, found 5000000"));
-  EXPECT_TRUE(contains(message("llama", both, {"rope_scaling.type=linear", "rope_scaling.factor=4"}),
-                       "rope_scaling: wanted what rope_parameters."));
+  Json all = both;
+  all["rope_scaling"] = {{"type", "linear"}, {"factor", 4}};
+  EXPECT_TRUE(contains(message("llama", all), "rope_scaling: wanted what rope_parameters."));
+}
+
+// transformers 4's spelling of the rotary settings or 5's.
+TEST_F(PublishedConfig, OverridesOfRotarySettingsAreInTheSpellingOfTheFile) {
+  const Json five = {{"rope_parameters", {{"rope_theta", 1e6}, {"rope_type", "linear"}, {"factor", 2}}}};
+  const Json four = {{"rope_scaling", {{"type", "linear"}, {"factor", 2}}}};
+  for (const char* change :
+       {"rope_scaling.factor=8", "rope_scaling=null", R"(rope_scaling={"type":"linear","factor":8})"})
+    EXPECT_EQ(message("llama", five, {change}), str("--hf-overrides: ", change,
+                                                    ": config.json names these settings "
+                                                    "rope_parameters (rope_theta, rope_type, factor)"));
+  EXPECT_EQ(message("llama", four, {"rope_parameters.factor=8"}),
+            "--hf-overrides: rope_parameters.factor=8: config.json names these settings rope_scaling (type, factor)");
+  const auto frequency = [&](const Json& keys, const std::vector<std::string>& overrides) {
+    EXPECT_EQ(message("llama", keys, overrides), "no error");
+    return dynamic_cast<const RotaryEncoding&>(model_->encoding()).rope().policy->frequencies(1)[0];
+  };
+  EXPECT_EQ(frequency(five, {"rope_parameters.factor=8"}), 0.125);
+  EXPECT_EQ(frequency(four, {"rope_scaling.factor=8"}), 0.125);
+  EXPECT_EQ(frequency(four, {"rope_scaling="}), 1);
+  EXPECT_EQ(frequency(Json::object(), {"rope_parameters.rope_type=linear", "rope_parameters.factor=8"}), 0.125);
 }
 
 TEST_F(PublishedConfig, WhatTheClassDoesNotComputeIsRefused) {
