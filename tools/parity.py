@@ -55,6 +55,8 @@ class Draw:
         scaling = {self.one("rope_type", "type") if kind not in ("llama3", "longrope") else "rope_type": kind}
         if kind != "longrope":
             scaling["factor"] = self.one(2.0, 4.0, 2.5)
+        if kind in ("linear", "dynamic"):  # where it says nothing
+            scaling.update(self.one({}, {"original_max_position_embeddings": 32}))
         if kind == "yarn":
             scaling.update(
                 self.one(

@@ -259,6 +259,10 @@ bool JsonReader::was_read(const std::string& key) const {
   return std::find(read_.begin(), read_.end(), key) != read_.end();
 }
 
+bool JsonReader::was_ignored(const std::string& key) const {
+  return std::find(ignored_.begin(), ignored_.end(), key) != ignored_.end();
+}
+
 std::vector<std::string> JsonReader::known() const {
   std::vector<std::string> keys = read_;
   keys.insert(keys.end(), ignored_.begin(), ignored_.end());

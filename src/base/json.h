@@ -47,8 +47,10 @@ class JsonReader {
   std::string path(const std::string& key) const { return prefix_ + key; }  // "rope_scaling.factor"
   // Error "<where>: <path>: wanted ..., found ..." about a value that is there, or not.
   [[noreturn]] void refuse(const std::string& key, const std::string& wanted) const;
-  void ignore(const std::string& key);  // it may be there, and says nothing that is read here
+  // It may be there, and says nothing that is read here. A key within an object, too, for was_ignored(): "rope_scaling.factor".
+  void ignore(const std::string& key);
   bool was_read(const std::string& key) const;
+  bool was_ignored(const std::string& key) const;
   // Of the keys that nobody has read, those that resemble none that was: no misspellings, but what is not known here.
   std::vector<std::string> strangers() const;
   void finish() const;

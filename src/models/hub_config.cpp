@@ -123,8 +123,13 @@ void read_common_keys(JsonReader& config) {
 void finish_config(JsonReader& config, const Json& json, const std::string& where,
                    const std::vector<std::string>& overridden) {
   std::vector<std::string> unknown, idle;
-  for (const std::string& key : overridden)
-    if (json.contains(key) && !config.was_read(key)) idle.push_back(key);
+  for (const std::string& path : overridden) {
+    const std::string key = path.substr(0, path.find('.'));
+    if (json.contains(key) && !config.was_read(key))
+      idle.push_back(key);
+    else if (path != key && config.was_ignored(path))
+      idle.push_back(path);
+  }
   for (const std::string& key : config.strangers()) {
     const bool said = !json[key].is_null();
     if (key == "layer_types" && said)

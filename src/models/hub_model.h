@@ -19,7 +19,7 @@ struct HubSource {
   JsonReader& config;
   const Json& json;                     // what `config` reads
   std::string path;                     // where it is from
-  std::vector<std::string> overridden;  // keys that the user has changed
+  std::vector<std::string> overridden;  // keys that the user has changed: "rope_scaling.factor"
   const TensorFiles& files;
   at::ScalarType dtype;
   ComputeType compute;

@@ -74,8 +74,8 @@ void apply_override(Json& config, const std::string& change) {
   }
 }
 
-// The keys of the model's config that changes bear on, but for model_type, which says whose config it is; `within`: that config is
-// the file's text_config.
+// The keys of the model's config that changes bear on ("rope_scaling.factor"), but for model_type, which says whose config it is;
+// `within`: that config is the file's text_config.
 std::vector<std::string> overridden_keys(const std::vector<std::string>& changes, bool within) {
   std::vector<std::string> keys;
   for (const std::string& change : changes) {
@@ -84,7 +84,8 @@ std::vector<std::string> overridden_keys(const std::vector<std::string>& changes
     const bool deeper = within && path.front() == "text_config" && path.size() > 1;
     check(deeper || !within, "--hf-overrides: ", change,
           ": what counts for this model_type is in text_config, text_config.", change, " changes it");
-    if (const std::string& key = path[deeper ? 1 : 0]; key != "model_type") keys.push_back(key);
+    const std::vector<std::string> own(path.begin() + (deeper ? 1 : 0), path.end());
+    if (own.front() != "model_type") keys.push_back(join(own, "."));
   }
   return keys;
 }

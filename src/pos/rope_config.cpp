@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/strings.h"
 
 namespace longhaul {
@@ -79,6 +80,17 @@ std::string type_of(std::optional<JsonReader>& settings, const RopeFamily& famil
   return type;
 }
 
+// Settings of other types, which the reference leaves out too. What resembles one that was read is finish()'s to refuse.
+void leave_out_idle(JsonReader& config, JsonReader& settings, const std::string& type) {
+  for (const char* key :
+       {"factor", "original_max_position_embeddings", "attention_factor", "beta_fast", "beta_slow", "mscale",
+        "mscale_all_dim", "truncate", "low_freq_factor", "high_freq_factor", "short_factor", "long_factor"}) {
+    if (settings.was_read(key) || !settings.is_set(key)) continue;
+    config.ignore(settings.path(key));  // whoever has changed it is told
+    log_warning(settings.path(key), " is left out: it says nothing of rope_type ", type);
+  }
+}
+
 }  // namespace
 
 Rope read_rope(JsonReader& config, const RopeFamily& family, int64_t head_dim, int64_t max_positions) {
@@ -105,7 +117,10 @@ Rope read_rope(JsonReader& config, const RopeFamily& family, int64_t head_dim, i
     rope.base.original_positions = config.integer("original_max_position_embeddings", 1);
   RopeReader reader(settings ? &*settings : nullptr, rope.base);
   rope.policy = RopeTypes().find(rope.type).make(reader);
-  if (settings) settings->finish();
+  if (settings) {
+    leave_out_idle(config, *settings, rope.type);
+    settings->finish();
+  }
   rope.policy_facts.insert(rope.policy_facts.end(), reader.facts.begin(), reader.facts.end());
   rope.declare = reader.declare;
   if (rope.type == "clex") config.ignore("log_scale");  // Llama reads it; elsewhere published files hold it for nothing

@@ -114,6 +114,9 @@ TEST_F(PublishedConfig, AnOverrideThatNobodyReadsIsAnError) {
   EXPECT_TRUE(contains(message("falcon", Json::object(), {"apply_residual_connection_post_layernorm=true"}),
                        "nothing reads 'apply_residual_connection_post_layernorm'"));
   EXPECT_TRUE(contains(message("mpt", Json::object(), {"attn_config.clip_qvk=6"}), "did you mean 'clip_qkv'?"));
+  EXPECT_TRUE(contains(message("llama", {{"rope_scaling", {{"type", "linear"}, {"factor", 2}}}},
+                               {"rope_scaling.original_max_position_embeddings=8"}),
+                       "nothing reads 'rope_scaling.original_max_position_embeddings'"));
   EXPECT_TRUE(contains(message("mistral", Json::object(), {"slidin_window="}),
                        "--hf-overrides: slidin_window=: config.json has no such key"));
   EXPECT_EQ(message("mistral", {{"torch_dtype", "float32"}},

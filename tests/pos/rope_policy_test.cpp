@@ -147,6 +147,35 @@ TEST(RopePolicy, TheOriginalLengthBesideTheSettingsCounts) {
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
 }
 
+// transformers 5.24 warns of such keys, in any type, and goes on; a misspelt one is a mistake.
+TEST(RopePolicy, SettingsOfOtherTypesAreLeftOut) {
+  const auto said_by = [](const std::string& config) {
+    testing::internal::CaptureStderr();
+    rope_of(config, 8, 64);
+    return testing::internal::GetCapturedStderr();
+  };
+  const std::string original = "original_max_position_embeddings", idle = " is left out: it says nothing of rope_type ";
+  for (const std::string name : {"rope_scaling", "rope_parameters"}) {
+    const std::string said =
+        said_by(str("{\"", name, R"(": {"rope_type": "dynamic", "factor": 2.0, ")", original, "\": 32}}"));
+    EXPECT_TRUE(contains(said, str(name, ".", original, idle, "dynamic\n"))) << said;
+  }
+  const auto dynamic = [](const std::string& more) {
+    const std::string config = str(R"({"rope_scaling": {"rope_type": "dynamic", "factor": 2.0)", more, "}}");
+    return rope_of(config, 8, 64).policy->frequencies(100);
+  };
+  EXPECT_EQ(dynamic(R"(, "original_max_position_embeddings": 32)"), dynamic(""));
+  EXPECT_TRUE(contains(said_by(R"({"rope_scaling": {"type": "linear", "factor": 2, "beta_fast": 16}})"),
+                       str("rope_scaling.beta_fast", idle, "linear\n")));
+  EXPECT_TRUE(contains(said_by(R"({"rope_parameters": {"rope_type": "default", "factor": 2}})"),
+                       str("rope_parameters.factor", idle, "default\n")));
+  EXPECT_EQ(said_by(R"({"rope_scaling": {"type": "linear", "factor": 2, "beta_fast": null}})"), "");
+  EXPECT_EQ(said_by(R"({"rope_scaling": {"type": "yarn", "factor": 2, "original_max_position_embeddings": 32}})"), "");
+  EXPECT_EQ(refusal(R"({"rope_scaling": {"type": "dynamic", "factor": 2, "orginal_max_position_embeddings": 32}})"),
+            "config.json: unknown key 'rope_scaling.orginal_max_position_embeddings' (did you mean "
+            "'original_max_position_embeddings'?)");
+}
+
 TEST(RopePolicy, LinearAndFixedNtk) {
   expect_frequencies(rope_of(R"({"rope_scaling": {"type": "linear", "factor": 4}})", 8, 64), 1,
                      {{0, 0.25}, {1, 0.025}, {3, 0.00025}});
