@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "base/json.h"
+#include "base/log.h"
 #include "methods/planned_encoding.h"
 #include "pos/rotary_encoding.h"
 
@@ -120,6 +121,23 @@ void join_plans(LengthPlan& all, LengthPlan one, const std::string& part) {
   all.facts.insert(all.facts.end(), one.facts.begin(), one.facts.end());
 }
 
+// Layers with a window of their own that holds no far pair are as they were: which may be all of them.
+void tell_idle_layers(LengthPlan& plan, const std::vector<int64_t>& windows, const std::string& method) {
+  const int64_t far = plan.far->window;
+  size_t idle = 0;
+  int64_t widest = 0;
+  for (const int64_t window : windows) {
+    if (window == 0 || window > far) continue;
+    ++idle;
+    widest = std::max(widest, window);
+  }
+  if (idle == 0) return;
+  const std::string why = str("window, ", widest, ", is no larger than the method's, ", far);
+  plan.facts.push_back({"layers with far pairs", str(windows.size() - idle, " of ", windows.size()),
+                        "elsewhere the model's own " + why});
+  log_warning(kWhere, " ", method, ": no far pairs in ", idle, " of ", windows.size(), " layers: their own ", why);
+}
+
 }  // namespace
 
 Registry<MethodFactory>& Methods() {
@@ -134,6 +152,11 @@ std::map<std::string, std::string> method_summaries() {
   for (const auto& [name, entry] : Methods().entries()) all[name] = entry.summary;
   for (const auto& [name, entry] : RopeTypes().entries()) all[name] = "rotary: " + entry.summary;
   return all;
+}
+
+bool MethodContext::sees_beyond(int64_t distance) const {
+  return windows.empty() || std::any_of(windows.begin(), windows.end(),
+                                        [&](int64_t window) { return window == 0 || window - 1 > distance; });
 }
 
 const Rope& MethodContext::rotary(const std::string& method) const {
@@ -162,7 +185,7 @@ LengthPlan plan_of(const std::string& text, const MethodContext& context) {
 }
 
 std::unique_ptr<Encoding> encoding_under(const std::string& text, std::unique_ptr<Encoding> base,
-                                         int64_t trained_length) {
+                                         int64_t trained_length, const std::vector<int64_t>& windows) {
   if (canonical_method(text) == "none") return base;
   LengthPlan before;  // what the config asks for beside its rope: it goes where that does
   if (auto* planned = dynamic_cast<PlannedEncoding*>(base.get())) {
@@ -170,7 +193,8 @@ std::unique_ptr<Encoding> encoding_under(const std::string& text, std::unique_pt
     base = planned->release_base();
   }
   const auto* rotary = dynamic_cast<const RotaryEncoding*>(base.get());
-  LengthPlan plan = plan_of(text, {rotary ? &rotary->rope() : nullptr, trained_length});
+  LengthPlan plan = plan_of(text, {rotary ? &rotary->rope() : nullptr, trained_length, windows});
+  if (plan.far) tell_idle_layers(plan, windows, canonical_method(text));
   const bool same_rope = !plan.rope || plan.rope->type == rotary->rope().type;
   if (plan.rope) base = rotary->with(*plan.rope);
   if (!plan.logit_scale && before.logit_scale && same_rope) {

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/registry.h"
 #include "base/spec.h"
@@ -18,7 +19,9 @@ namespace longhaul {
 struct MethodContext {
   const Rope* rope = nullptr;  // null: no rotary positions
   int64_t trained_length = 0;
+  std::vector<int64_t> windows{};  // of its layers, as in ModelInfo
 
+  bool sees_beyond(int64_t distance) const;             // whether any layer has pairs further apart
   const Rope& rotary(const std::string& method) const;  // Error that says what the model lacks
 };
 
@@ -38,8 +41,9 @@ std::string canonical_method(const std::string& text);
 // The plan of all parts of `text` together. Errors name the method and the key, with the nearest one that is known.
 LengthPlan plan_of(const std::string& text, const MethodContext& context);
 
-// `base` with the methods in force; "none": `base` itself. Error for what the model lacks.
+// `base` with the methods in force; "none": `base` itself. Error for what the model lacks; a warning for layers that a method changes
+// nothing in, because their own window (`windows`: of each layer, as in ModelInfo) holds no far pair.
 std::unique_ptr<Encoding> encoding_under(const std::string& text, std::unique_ptr<Encoding> base,
-                                         int64_t trained_length);
+                                         int64_t trained_length, const std::vector<int64_t>& windows = {});
 
 }  // namespace longhaul

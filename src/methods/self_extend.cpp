@@ -18,8 +18,10 @@ LengthPlan make(Spec& spec, const MethodContext& model) {
                       .query = [=](double i) { return std::floor(i / group) + shift; },
                       .key = [=](double j) { return std::floor(j / group); }};
   const double reach = (static_cast<double>(model.trained_length - window)) * group + static_cast<double>(window);
-  plan.facts.push_back(rope_fact("reaches (tokens)", std::max(reach, static_cast<double>(model.trained_length)),
-                                 "(trained length - window) group + window"));
+  // Where every layer has a window of its own within the trained length, no text has pairs further apart, method or not.
+  if (model.sees_beyond(model.trained_length))
+    plan.facts.push_back(rope_fact("reaches (tokens)", std::max(reach, static_cast<double>(model.trained_length)),
+                                   "(trained length - window) group + window"));
   return plan;
 }
 

@@ -24,7 +24,7 @@ void HubModel::finish(HubSource& source, const std::string& family) {
   info_.width = embedding_.size(1);
   info_.trained_length = source.config.integer_or("trained_length", info_.trained_length, 1);
   trained_as_read_ = info_.trained_length;
-  encoding_ = encoding_under(source.method, std::move(encoding_), info_.trained_length);
+  encoding_ = encoding_under(source.method, std::move(encoding_), info_.trained_length, info_.windows);
   if (const std::string method = canonical_method(source.method); method != "none") info_.position += "+" + method;
   info_.traits = encoding_->traits();
   finish_config(source.config, source.json, source.path, source.overridden);

@@ -32,5 +32,21 @@ TEST_F(Inspect, SaysWhereTheOdeOfClexEnds) {
   EXPECT_TRUE(contains(described["encoding"]["note"].get<std::string>(), "moves with the length"));
 }
 
+TEST_F(Inspect, SaysWhereAMethodHasNoFarPairs) {
+  ToyCheckpoint toy = toy_checkpoint("mistral");
+  toy.config["sliding_window"] = 5;
+  toy.write(folder_ / "mistral");
+  for (const char* method : {"self-extend:group=2,window=8", "sink", "lm-infinite", "rerope:window=8"}) {
+    ASSERT_EQ(run(str("inspect mistral --method ", method)), 0) << err_;
+    EXPECT_TRUE(contains(err_, "no far pairs in 2 of 2 layers: their own window, 5, is no larger than the method's, "))
+        << err_;
+    EXPECT_TRUE(contains(out_, "layers with far pairs              0 of 2 ")) << out_;
+    EXPECT_FALSE(contains(out_, "reaches")) << out_;
+  }
+  ASSERT_EQ(run("inspect mistral --method self-extend:group=2,window=4"), 0) << err_;
+  EXPECT_EQ(err_, "");
+  EXPECT_FALSE(contains(out_, "far pairs")) << out_;
+}
+
 }  // namespace
 }  // namespace longhaul

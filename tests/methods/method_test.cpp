@@ -274,6 +274,32 @@ TEST(Methods, FactsSayWhatIsInForce) {
   EXPECT_TRUE(contains(facts, "reaches (tokens)=40 ")) << facts;
 }
 
+// A layer with a window of its own up to the method's is as it was, and self-extend does not carry it further.
+TEST(Methods, LayersWithoutFarPairsAreNamed) {
+  std::string facts;
+  const auto said = [&](const std::vector<int64_t>& windows) {
+    testing::internal::CaptureStderr();
+    const auto encoding = encoding_under("self-extend:group=4,window=8",
+                                         std::make_unique<RotaryEncoding>(plain_rope(RotaryLayout::half), at::kDouble),
+                                         kTrained, windows);
+    facts.clear();
+    for (const EncodingFact& fact : encoding->facts()) facts += fact.name + "=" + fact.value + " " + fact.source + "; ";
+    return testing::internal::GetCapturedStderr();
+  };
+  const std::string why = " window, 8, is no larger than the method's, 8";
+  EXPECT_TRUE(contains(said({8, 0, 5}),
+                       "--method self-extend:group=4,window=8: no far pairs in 2 of 3 layers: their own" + why + "\n"));
+  EXPECT_TRUE(contains(facts, "layers with far pairs=1 of 3 elsewhere the model's own" + why)) << facts;
+  EXPECT_TRUE(contains(facts, "reaches (tokens)=40 ")) << facts;  // the layer without a window
+  EXPECT_TRUE(contains(said({8, 5}), "no far pairs in 2 of 2 layers: their own" + why));
+  EXPECT_TRUE(contains(facts, "layers with far pairs=0 of 2 ")) << facts;
+  EXPECT_FALSE(contains(facts, "reaches")) << facts;
+  EXPECT_EQ(said({9, 9}), "");
+  EXPECT_FALSE(contains(facts, "layers with far pairs") || contains(facts, "reaches")) << facts;
+  EXPECT_EQ(said({0, 0}), "");
+  EXPECT_TRUE(contains(facts, "reaches (tokens)=40 ")) << facts;
+}
+
 // In a config the model's own original length counts; of a method, the one that it was given.
 TEST(Methods, AMethodsOriginalLengthIsItsOwn) {
   Rope rope = plain_rope(RotaryLayout::half);
