@@ -38,4 +38,7 @@ void log_line(LogLevel level, const std::string& line) { logger().log(level_of(l
 
 void set_log_level(LogLevel level) { logger().set_level(level_of(level)); }
 
+LogPause::LogPause() : level_(logger().level()) { logger().set_level(spdlog::level::off); }
+LogPause::~LogPause() { logger().set_level(static_cast<spdlog::level::level_enum>(level_)); }
+
 }  // namespace longhaul

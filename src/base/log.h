@@ -10,6 +10,18 @@ enum class LogLevel { debug, info, warning, error };
 void log_line(LogLevel level, const std::string& line);
 void set_log_level(LogLevel level);  // messages below it are dropped
 
+// While one lives, messages are dropped: those of what will be done again and says them then.
+class LogPause {
+ public:
+  LogPause();
+  ~LogPause();
+  LogPause(const LogPause&) = delete;
+  LogPause& operator=(const LogPause&) = delete;
+
+ private:
+  int level_;
+};
+
 template <class... Parts>
 void log_debug(const Parts&... parts) {
   log_line(LogLevel::debug, str(parts...));

@@ -55,12 +55,17 @@ std::vector<Subject> subjects_of(const PplFlags& flags, const Dataset& data) {
   options.vocab = data.vocab_size_without_added();
   options.journal = flags.journal;
   options.overrides = flags.overrides;
+  const auto for_each = [&](const auto& action) {
+    for (const std::string& folder : model_folders(flags.models))
+      for (const std::string& method : methods_of(flags)) {
+        options.method = method;
+        action(folder);
+      }
+  };
+  // What the last model cannot do is found before the first one runs.
+  for_each([&](const std::string& folder) { check_model_subject(folder, options); });
   std::vector<Subject> subjects;
-  for (const std::string& folder : model_folders(flags.models))
-    for (const std::string& method : methods_of(flags)) {
-      options.method = method;
-      subjects.push_back(model_subject(folder, options));
-    }
+  for_each([&](const std::string& folder) { subjects.push_back(model_subject(folder, options)); });
   return subjects;
 }
 
@@ -98,6 +103,23 @@ void print_board(const Board& board) {
   std::printf("%s", text_table(cost_table(board)).c_str());
 }
 
+bool has_windows(const Results& results) {
+  for (const Board& board : results.boards)
+    for (const Row& row : board.rows)
+      for (const auto& [length, cell] : row.cells)
+        if (!cell.windows.empty()) return true;
+  return false;
+}
+
+void show(ReportContent content, bool merge) {
+  if (merge)
+    for (Board& board : content.results.boards) board = merge_seeds(board);
+  if (common_flags().json)
+    std::printf("%s\n", results_json(content).dump(2).c_str());
+  else
+    for (const Board& board : content.results.boards) print_board(board);
+}
+
 std::string plan_line(const Task& task, const PplFlags& flags, const std::vector<int64_t>& lengths) {
   std::vector<std::string> windows;
   for (int64_t length : lengths) windows.push_back(with_commas(task.samples(length)) + " at " + format_length(length));
@@ -132,14 +154,9 @@ int run(const PplFlags& flags) {
              " windows are in the journal; the same command goes on from there");
     return kInterrupted;
   }
-  ReportContent content = results_of(subjects, outcome.cells);
-  if (flags.merge)
-    for (Board& board : content.results.boards) board = merge_seeds(board);
-  if (common_flags().json) {
-    std::printf("%s\n", results_json(content).dump(2).c_str());
-    return 0;
-  }
-  for (const Board& board : content.results.boards) print_board(board);
+  const ReportContent content = results_of(subjects, outcome.cells);
+  if (!outcome.failure || has_windows(content.results)) show(content, flags.merge);
+  if (outcome.failure) std::rethrow_exception(outcome.failure);
   return 0;
 }
 

@@ -25,12 +25,7 @@ constexpr int64_t kDefaultChunk = 4096;  // longer windows go through a layer in
 
 class ModelResponder : public Responder {
  public:
-  ModelResponder(std::string name, std::unique_ptr<Model> model, int64_t chunk)
-      : name_(std::move(name)), model_(std::move(model)), chunk_(chunk) {
-    const Traits& traits = model_->info().traits;
-    check(chunk == 0 || traits.chunks(), "--chunk ", chunk, ": ", name_, ": ", model_->info().position,
-          " is not exact in chunks (", traits.note, ")");
-  }
+  ModelResponder(std::unique_ptr<Model> model, int64_t chunk) : model_(std::move(model)), chunk_(chunk) {}
 
   Json about() const override {
     const ModelInfo& info = model_->info();
@@ -91,7 +86,6 @@ class ModelResponder : public Responder {
     return answers;
   }
 
-  std::string name_;
   std::unique_ptr<Model> model_;
   int64_t chunk_;
 };
@@ -111,13 +105,32 @@ Json run_facts(const std::string& folder, Json config) {
   return facts;
 }
 
-LoadOptions shape_only(const ModelSubjectOptions& options) {
-  LoadOptions load;
-  load.overrides = options.overrides, load.method = options.method, load.weights = false;
-  return load;
+std::unique_ptr<Model> load_subject(const std::string& folder, const ModelSubjectOptions& options, bool weights) {
+  LoadOptions load = inference_options(options.dtype, options.weight_dtype);
+  load.overrides = options.overrides;
+  load.method = options.method;
+  load.weights = weights;
+  std::unique_ptr<Model> model = load_model(folder, load);
+  const ModelInfo& info = model->info();
+  check(options.vocab <= info.vocab, folder, ": wanted a vocabulary of at least ", with_commas(options.vocab),
+        " (the data's), found ", with_commas(info.vocab));
+  check(options.chunk == 0 || info.traits.chunks(), "--chunk ", options.chunk, ": ", info.position,
+        " is not exact in chunks (", info.traits.note, ")");
+  return model;
 }
 
 }  // namespace
+
+void check_model_subject(const std::string& name, const ModelSubjectOptions& options) {
+  const std::string folder = model_folder(name);
+  const LogPause until_it_is_loaded;
+  try {
+    load_subject(folder, options, false);
+  } catch (const Error& error) {
+    const std::string why = error.what();
+    fail(why.starts_with(folder + "/") || why.starts_with(folder + ":") ? "" : name + ": ", why);
+  }
+}
 
 Subject model_subject(const std::string& name, const ModelSubjectOptions& options) {
   const std::string folder = model_folder(name), config = path_join(folder, "config.json");
@@ -135,17 +148,14 @@ Subject model_subject(const std::string& name, const ModelSubjectOptions& option
   subject.settings = {{"dtype", options.dtype}, {"device", options.device}};
   const std::string weight_dtype = options.weight_dtype.empty() ? options.dtype : options.weight_dtype;
   if (weight_dtype != options.dtype || weight_dtype == "bf16") subject.settings["weight_dtype"] = weight_dtype;
-  if (options.chunk > 0 && load_model(folder, shape_only(options))->info().traits.by_chunk)
-    subject.settings["chunk"] = options.chunk;  // there, how a text is cut decides what comes of it
+  if (options.chunk > 0) {
+    const LogPause until_it_is_loaded;
+    if (load_subject(folder, options, false)->info().traits.by_chunk)
+      subject.settings["chunk"] = options.chunk;  // there, how a text is cut decides what comes of it
+  }
   subject.journal = options.journal.empty() ? path_join(folder, "eval") : options.journal;
   subject.load = [folder, options]() -> std::unique_ptr<Responder> {
-    LoadOptions load = inference_options(options.dtype, options.weight_dtype);
-    load.overrides = options.overrides;
-    load.method = options.method;
-    std::unique_ptr<Model> model = load_model(folder, load);
-    check(options.vocab <= model->info().vocab, folder, ": wanted a vocabulary of at least ",
-          with_commas(options.vocab), " (the data's), found ", with_commas(model->info().vocab));
-    return std::make_unique<ModelResponder>(folder, std::move(model), options.chunk);
+    return std::make_unique<ModelResponder>(load_subject(folder, options, true), options.chunk);
   };
   return subject;
 }

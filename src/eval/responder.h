@@ -42,11 +42,15 @@ struct ModelSubjectOptions {
   std::string device = "cpu";
   int64_t chunk =
       0;  // tokens a layer takes at a time; 0: 4,096 for longer windows where the encoding is exact in chunks
-  int64_t vocab = 0;    // of the data without added tokens: a model with a smaller one is an Error when it is loaded
-  std::string journal;  // "": <folder>/eval
+  int64_t vocab = 0;                   // of the data without added tokens: a model with a smaller one is an Error
+  std::string journal;                 // "": <folder>/eval
   std::vector<std::string> overrides;  // of config.json, as LoadOptions
   std::string method = "none";         // as LoadOptions
 };
+
+// Error, which names the model, for what its load() would refuse: its files, its method, a vocabulary smaller than the data's. No
+// weights are read, and no file is hashed.
+void check_model_subject(const std::string& name, const ModelSubjectOptions& options);
 
 // A model directory, or a model of the local hub cache, as a subject: files are hashed now, the model is loaded on demand.
 Subject model_subject(const std::string& name, const ModelSubjectOptions& options);

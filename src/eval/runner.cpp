@@ -222,12 +222,16 @@ RunnerOutcome run_cells(const std::vector<Subject>& subjects, const Task& task, 
   RunnerOutcome outcome;
   for (const std::unique_ptr<SubjectRun>& run : runs) run->list_cells(outcome);
   Progress progress("eval", tokens, "tokens");
-  for (std::unique_ptr<SubjectRun>& run : runs) {
-    if (!run->run(progress, outcome)) {
-      outcome.stopped = true;
-      break;
+  try {
+    for (std::unique_ptr<SubjectRun>& run : runs) {
+      if (!run->run(progress, outcome)) {
+        outcome.stopped = true;
+        break;
+      }
+      run.reset();  // one model in memory at a time
     }
-    run.reset();  // one model in memory at a time
+  } catch (...) {  // the samples so far are worth showing
+    outcome.failure = std::current_exception();
   }
   progress.finish();
   return outcome;

@@ -10,6 +10,7 @@
 // prompt. What a journal holds is never asked again.
 #pragma once
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <string>
 #include <vector>
@@ -29,11 +30,13 @@ struct RunnerOutcome {
   int64_t wanted = 0, reused = 0, answered = 0;  // samples; answered + reused < wanted after a stop
   bool stopped = false;
   std::vector<std::string> cells;  // keys of the cells asked for, whatever their state
+  std::exception_ptr failure;      // what ended the run before its time: the caller's to throw again. None: nothing did
 };
 
 // Answers every sample of every cell that its subject's journal lacks. A batch always holds the same samples of a cell,
 // also
-// when some of them are in the journal already, so an interrupted run ends with the bits of an undisturbed one.
+// when some of them are in the journal already, so an interrupted run ends with the bits of an undisturbed one. What comes before
+// the first sample is thrown (two subjects alike, a journal that cannot be written).
 RunnerOutcome run_cells(const std::vector<Subject>& subjects, const Task& task, const std::vector<int64_t>& lengths,
                         const RunnerOptions& options);
 

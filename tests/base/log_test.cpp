@@ -33,6 +33,19 @@ TEST(Log, GoesToStderrFromTheSetLevelOn) {
   EXPECT_FALSE(contains(text, "hidden")) << text;
 }
 
+TEST(Log, APauseDropsMessagesAndEnds) {
+  const std::string text = stderr_of([] {
+    {
+      const LogPause pause;
+      log_warning("hidden");
+    }
+    log_debug("hidden");
+    log_info("shown");
+  });
+  EXPECT_TRUE(contains(text, "info shown\n")) << text;
+  EXPECT_FALSE(contains(text, "hidden")) << text;
+}
+
 TEST(Progress, EndsWithOnePlainLineWhenStderrIsNoTerminal) {
   std::string text = stderr_of([] {
     Progress progress("pack", 4000, "files");

@@ -21,6 +21,11 @@ class PerplexityCommand : public ProgramTest {
     options.position = "rope", options.vocab = 320, options.trained_length = 32;
     save_model(*create_model("gpt:layers=1,width=8,heads=1", options), folder_ / "model");
   }
+  void make_other(const std::string& position, int64_t vocab) {
+    ModelOptions options;
+    options.position = position, options.vocab = vocab, options.trained_length = 32;
+    save_model(*create_model("gpt:layers=1,width=8,heads=1", options), folder_ / "other");
+  }
 };
 
 TEST_F(PerplexityCommand, IsOfTheTokenizerThatTheModelKnows) {
@@ -41,6 +46,40 @@ TEST_F(PerplexityCommand, EveryMethodIsARow) {
   for (const Json& row : all["boards"][0]["models"]) methods.insert(row["config"]["method"].get<std::string>());
   EXPECT_EQ(methods, (std::set<std::string>{"none", "pi:factor=4", "log-n+sink"})) << out_;
   expect_refusal(command + " --method sink --method 'sink'", "--method: 'sink' is named twice");
+}
+
+// What one of the models cannot do is found before any of them has run, and goes by its name.
+TEST_F(PerplexityCommand, EveryModelIsAskedForEveryMethodFirst) {
+  make_other("learned", 320);
+  const std::string command = "ppl --threads 1 --model model,other --data data --lengths 16 --method none";
+  expect_refusal(command + " --method sink",
+                 "longhaul: other: --method: sink needs rotary positions, the model has none");
+  expect_refusal("ppl --threads 1 --model model --data data --lengths 16 --method none --method yarn:facter=4,factor=2",
+                 "longhaul: model: --method: unknown key 'yarn.facter' (did you mean 'factor'?)");
+  expect_refusal(command + " --dry-run --method sink", "longhaul: other: ");
+  make_other("rope", 200);
+  expect_refusal(command, "longhaul: other: wanted a vocabulary of at least 257 (the data's), found 200");
+  for (const char* name : {"model/eval", "other/eval"}) EXPECT_FALSE(exists(folder_ / name)) << name;
+  make_other("learned", 320);
+  EXPECT_EQ(run(command + " --method log-n"), 0) << err_;
+}
+
+// The data holds an id that its manifest denies, so that the second model fails while it runs.
+TEST_F(PerplexityCommand, WhatWasMeasuredBeforeAFailureIsShown) {
+  Json manifest = read_json(folder_ / "data/manifest.json");
+  manifest["vocab_size_without_added"] = 100;
+  write_json(folder_ / "data/manifest.json", manifest);
+  make_other("rope", 105);
+  const std::string command = "ppl --threads 1 --data data --lengths 16 --model ";
+  EXPECT_EQ(run(command + "model,other --json"), 2) << err_;
+  EXPECT_TRUE(contains(err_, "tokens must be in [0, 105)")) << err_;
+  const Json models = parse_json(out_, "stdout")["boards"][0]["models"];
+  EXPECT_EQ(models[0]["config"]["model_args"], "model");
+  EXPECT_TRUE(models[0]["results"].contains("perplexity_block_16")) << out_;
+  EXPECT_EQ(run(command + "model,other"), 2) << err_;
+  EXPECT_TRUE(contains(out_, "model ")) << out_;
+  EXPECT_EQ(run(command + "other"), 2) << err_;
+  EXPECT_EQ(out_, "");
 }
 
 }  // namespace

@@ -131,6 +131,7 @@ TEST_F(ModelResponderTest, AFolderWithoutAModelIsOneClearError) {
   options.vocab = 300;
   std::string small = model("small", "rope");
   EXPECT_TRUE(contains(error_of([&] { model_subject(small, options).load(); }), "vocabulary of at least 300"));
+  EXPECT_TRUE(contains(error_of([&] { check_model_subject(small, options); }), "vocabulary of at least 300"));
 }
 
 // The whole way: program, task, model, journal, report's JSON.

@@ -185,6 +185,22 @@ TEST(Runner, SubjectsMayShareAJournal) {
   for (const auto& [key, times] : keys_on_disk(place.path())) EXPECT_EQ(times, 1) << key;
 }
 
+TEST(Runner, AFailureKeepsWhatWasAnswered) {
+  TemporaryFolder place;
+  Calls a, b, c;
+  Subject broken = subject(place.path(), b, "b");
+  broken.load = []() -> std::unique_ptr<Responder> { fail("b cannot be read"); };
+  const std::vector<Subject> subjects{subject(place.path(), a, "a"), broken, subject(place.path(), c, "c")};
+  const RunnerOutcome outcome = run_cells(subjects, CountingTask(4), {2}, {});
+  ASSERT_TRUE(outcome.failure);
+  EXPECT_EQ(error_of([&] { std::rethrow_exception(outcome.failure); }), "b cannot be read");
+  EXPECT_EQ(outcome.answered, 4);
+  EXPECT_EQ(outcome.cells.size(), 3u);
+  EXPECT_EQ(samples_in(place.path()).size(), 4u);
+  EXPECT_EQ(c.loads, 0);
+  EXPECT_FALSE(run_cells({subjects[0]}, CountingTask(4), {2}, {}).failure);
+}
+
 TEST(Runner, TheSameWeightsTwiceInOneJournalAreAnError) {
   TemporaryFolder place;
   Calls calls;
