@@ -18,8 +18,8 @@ LengthPlan make(Spec& spec, const MethodContext& model) {
                       .first_keys = first,
                       .query = [=](double) { return distance; },
                       .key = [](double) { return 0.0; }};
-  plan.facts = {{"global", std::to_string(first), "first tokens, always seen"},
-                {"window", std::to_string(window), "last tokens, seen; the largest distance"}};
+  plan.facts = {{"global", std::to_string(first), "first tokens, always seen" + model.in_open_layers()},
+                {"window", std::to_string(window), "last tokens, seen; the largest distance" + model.in_open_layers()}};
   return plan;
 }
 

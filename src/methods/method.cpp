@@ -159,6 +159,11 @@ bool MethodContext::sees_beyond(int64_t distance) const {
                                         [&](int64_t window) { return window == 0 || window - 1 > distance; });
 }
 
+std::string MethodContext::in_open_layers() const {
+  const bool hides = std::any_of(windows.begin(), windows.end(), [](int64_t window) { return window > 0; });
+  return hides ? ", in layers without a window of their own" : "";
+}
+
 const Rope& MethodContext::rotary(const std::string& method) const {
   check(rope != nullptr, kWhere, ": ", method, " needs rotary positions, the model has none");
   return *rope;

@@ -21,7 +21,8 @@ struct MethodContext {
   int64_t trained_length = 0;
   std::vector<int64_t> windows{};  // of its layers, as in ModelInfo
 
-  bool sees_beyond(int64_t distance) const;             // whether any layer has pairs further apart
+  bool sees_beyond(int64_t distance) const;  // whether any layer has pairs further apart
+  std::string in_open_layers() const;  // to be said of what windows of the model's own would hide; "": it has none
   const Rope& rotary(const std::string& method) const;  // Error that says what the model lacks
 };
 

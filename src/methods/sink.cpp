@@ -18,8 +18,8 @@ LengthPlan make(Spec& spec, const MethodContext& model) {
   const double last = static_cast<double>(sinks + window - 1);
   plan.far =
       FarPairs{.window = window, .first_keys = sinks, .query = [=](double i) { return std::min(i, last); }, .key = {}};
-  plan.facts = {{"sinks", std::to_string(sinks), "first tokens, always seen"},
-                {"window", std::to_string(window), "last tokens, seen"}};
+  plan.facts = {{"sinks", std::to_string(sinks), "first tokens, always seen" + model.in_open_layers()},
+                {"window", std::to_string(window), "last tokens, seen" + model.in_open_layers()}};
   return plan;
 }
 

@@ -277,11 +277,11 @@ TEST(Methods, FactsSayWhatIsInForce) {
 // A layer with a window of its own up to the method's is as it was, and self-extend does not carry it further.
 TEST(Methods, LayersWithoutFarPairsAreNamed) {
   std::string facts;
-  const auto said = [&](const std::vector<int64_t>& windows) {
+  const auto said = [&](const std::vector<int64_t>& windows,
+                        const std::string& method = "self-extend:group=4,window=8") {
     testing::internal::CaptureStderr();
-    const auto encoding = encoding_under("self-extend:group=4,window=8",
-                                         std::make_unique<RotaryEncoding>(plain_rope(RotaryLayout::half), at::kDouble),
-                                         kTrained, windows);
+    const auto encoding = encoding_under(
+        method, std::make_unique<RotaryEncoding>(plain_rope(RotaryLayout::half), at::kDouble), kTrained, windows);
     facts.clear();
     for (const EncodingFact& fact : encoding->facts()) facts += fact.name + "=" + fact.value + " " + fact.source + "; ";
     return testing::internal::GetCapturedStderr();
@@ -298,6 +298,12 @@ TEST(Methods, LayersWithoutFarPairsAreNamed) {
   EXPECT_FALSE(contains(facts, "layers with far pairs") || contains(facts, "reaches")) << facts;
   EXPECT_EQ(said({0, 0}), "");
   EXPECT_TRUE(contains(facts, "reaches (tokens)=40 ")) << facts;
+  for (const char* method : {"sink", "lm-infinite:global=4"}) {
+    EXPECT_TRUE(contains(said({8, 0}, method), "no far pairs in 1 of 2 layers"));
+    EXPECT_TRUE(contains(facts, "=4 first tokens, always seen, in layers without a window of their own; ")) << facts;
+    EXPECT_EQ(said({0, 0}, method), "");
+    EXPECT_TRUE(contains(facts, "=4 first tokens, always seen; ")) << facts;
+  }
 }
 
 // In a config the model's own original length counts; of a method, the one that it was given.
