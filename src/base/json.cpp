@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/log.h"
 #include "base/sorted_json.h"
 #include "base/strings.h"
 
@@ -254,6 +255,12 @@ JsonReader JsonReader::object(const std::string& key) {
 }
 
 void JsonReader::ignore(const std::string& key) { ignored_.push_back(key); }
+
+void JsonReader::leave_out(const std::string& key, const std::string& why) {
+  std::erase(read_, key);
+  ignore(key);
+  log_warning(where_, ": ", path(key), " is left out: ", why);
+}
 
 bool JsonReader::was_read(const std::string& key) const {
   return std::find(read_.begin(), read_.end(), key) != read_.end();

@@ -49,6 +49,7 @@ class JsonReader {
   [[noreturn]] void refuse(const std::string& key, const std::string& wanted) const;
   // It may be there, and says nothing that is read here. A key within an object, too, for was_ignored(): "rope_scaling.factor".
   void ignore(const std::string& key);
+  void leave_out(const std::string& key, const std::string& why);  // the same, with a warning; it was not read
   bool was_read(const std::string& key) const;
   bool was_ignored(const std::string& key) const;
   // Of the keys that nobody has read, those that resemble none that was: no misspellings, but what is not known here.

@@ -6,7 +6,6 @@
 
 #include <cmath>
 
-#include "base/log.h"
 #include "models/hub_config.h"
 #include "models/hub_model.h"
 #include "nn/attention_block.h"
@@ -50,7 +49,7 @@ class Falcon : public HubModel {
     eps_ = positive_or(config, "layer_norm_epsilon", 1e-5);
     activation_ = activation_or(config, "activation", "gelu");
     bias_ = config.boolean_or("bias", false);
-    read_form(source);
+    read_form(config);
     info_.layers = size_or_either(config, "n_layer", "num_hidden_layers", 32, kMostParts);
     info_.trained_length = size_or(config, "max_position_embeddings", 2048);
     info_.heads = heads_, info_.kv_heads = kv_heads_, info_.head_dim = width_ / heads_;
@@ -85,8 +84,7 @@ class Falcon : public HubModel {
     Mlp mlp;
   };
 
-  void read_form(HubSource& source) {
-    JsonReader& config = source.config;
+  void read_form(JsonReader& config) {
     // The first files of the 40B model say it by their model_type alone.
     const bool is_new = config.string("model_type") == "RefinedWeb";
     grouped_ = config.boolean_or("new_decoder_architecture", is_new);
@@ -95,9 +93,7 @@ class Falcon : public HubModel {
     config.ignore("ff_factor");  // ffn_hidden_size says it
     // BLOOM's key, which the reference's Falcon does not look at: the residual never is what a norm gave.
     const char* idle = "apply_residual_connection_post_layernorm";
-    if (source.json.value(idle, Json()) == true)
-      log_warning(source.path, ": ", idle, " is left out: the class computes the same without it");
-    config.ignore(idle);
+    if (config.boolean_or(idle, false)) config.leave_out(idle, "the class computes the same without it");
     const char* kv_key = either_key(config, "n_head_kv", "num_kv_heads");
     kv_heads_ = size_or(config, kv_key, heads_);
     if (!grouped_) kv_heads_ = one_key_ ? 1 : heads_;

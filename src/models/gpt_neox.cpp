@@ -26,6 +26,7 @@ class GptNeoX : public HubModel {
     info_.trained_length = size_or(config, "max_position_embeddings", 2048);
     RopeFamily family;  // some files hold a setting under the class's own name and under that of all families
     family.partial = 0.25;
+    family.partly = true;
     family.theta_key = either_key(config, "rotary_emb_base", "rope_theta");
     family.partial_key = either_key(config, "rotary_pct", "partial_rotary_factor");
     Rope rope = read_rope(config, family, width_ / heads_, info_.trained_length);

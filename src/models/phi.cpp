@@ -21,7 +21,7 @@ class Phi : public HubModel {
     head_norms_ = config.boolean_or("qk_layernorm", false);
     info_.layers = size_or(config, "num_hidden_layers", 24, kMostParts);
     info_.trained_length = size_or(config, "max_position_embeddings", 2048);
-    Rope rope = read_rope(config, {.partial = 0.5}, sizes_.head_dim, info_.trained_length);
+    Rope rope = read_rope(config, {.partial = 0.5, .partly = true}, sizes_.head_dim, info_.trained_length);
     info_.position = "rope:" + rope.type;
     info_.heads = sizes_.heads, info_.kv_heads = sizes_.kv_heads, info_.head_dim = sizes_.head_dim;
     info_.hidden = hidden_;

@@ -8,6 +8,7 @@ namespace {
 std::unique_ptr<Model> make(HubSource& source) {
   RopeFamily rope;
   rope.original_positions = 4096;
+  rope.partly = true;
   rope.anew = true;                     // the reference drops its cache where the long factors begin
   rope.types = {{"yarn", "longrope"}};  // what the first files called it
   LlamaShape shape =

@@ -3,7 +3,6 @@
 #include <optional>
 
 #include "base/error.h"
-#include "base/log.h"
 #include "base/strings.h"
 
 namespace longhaul {
@@ -57,6 +56,34 @@ double number_of(JsonReader& config, std::optional<JsonReader>& settings, const 
   return value;
 }
 
+void leave_out(JsonReader& config, JsonReader& settings, const std::string& key, const std::string& why) {
+  settings.leave_out(key, why);
+  config.ignore(settings.path(key));  // whoever has changed it is told
+}
+
+// Rotary dimensions: int(head_dim * share).
+int64_t dimensions_of(JsonReader& config, std::optional<JsonReader>& settings, const RopeFamily& family,
+                      int64_t head_dim, std::vector<EncodingFact>& facts) {
+  const bool inside = settings && settings->is_set(kPartial);
+  double share = family.partial;
+  if (family.partly) {
+    share = number_of(config, settings, kPartial, family.partial_key, family.partial, facts);
+  } else {
+    constexpr const char* kWhy = "this class turns whole heads";
+    if (inside && settings->number(kPartial) != 1) leave_out(config, *settings, kPartial, kWhy);
+    if (config.is_set(kPartial) && config.number(kPartial) != 1) config.leave_out(kPartial, kWhy);
+  }
+  const auto dim = static_cast<int64_t>(static_cast<double>(head_dim) * share);
+  if (dim < 2 || dim % 2 != 0 || dim > head_dim) {
+    if (!family.partly) config.refuse("head_dim", str("heads of an even number of dimensions, not of ", head_dim));
+    const JsonReader& holder = inside ? *settings : config;
+    holder.refuse(inside ? kPartial : family.partial_key,
+                  str("a share of the head size ", head_dim, " that is an even number of dimensions"));
+  }
+  facts.push_back({"rotary dimensions", std::to_string(dim), str(share, " of the head's ", head_dim)});
+  return dim;
+}
+
 std::string type_of(std::optional<JsonReader>& settings, const RopeFamily& family, std::vector<EncodingFact>& facts) {
   std::string type = "default", source = "default";
   if (settings) {
@@ -86,8 +113,7 @@ void leave_out_idle(JsonReader& config, JsonReader& settings, const std::string&
        {"factor", "original_max_position_embeddings", "attention_factor", "beta_fast", "beta_slow", "mscale",
         "mscale_all_dim", "truncate", "low_freq_factor", "high_freq_factor", "short_factor", "long_factor"}) {
     if (settings.was_read(key) || !settings.is_set(key)) continue;
-    config.ignore(settings.path(key));  // whoever has changed it is told
-    log_warning(settings.path(key), " is left out: it says nothing of rope_type ", type);
+    leave_out(config, settings, key, "it says nothing of rope_type " + type);
   }
 }
 
@@ -101,16 +127,8 @@ Rope read_rope(JsonReader& config, const RopeFamily& family, int64_t head_dim, i
   rope.anew = family.anew;
   rope.type = type_of(settings, family, rope.policy_facts);
   rope.base.theta = number_of(config, settings, "rope_theta", family.theta_key, family.theta, rope.facts);
-  const double partial = number_of(config, settings, kPartial, family.partial_key, family.partial, rope.facts);
+  rope.base.dim = dimensions_of(config, settings, family, head_dim, rope.facts);
   for (const std::string& read : {family.theta_key, family.partial_key}) config.ignore(read);
-  rope.base.dim = static_cast<int64_t>(static_cast<double>(head_dim) * partial);
-  if (rope.base.dim < 2 || rope.base.dim % 2 != 0 || rope.base.dim > head_dim) {
-    const bool inside = settings && settings->is_set(kPartial);
-    const JsonReader& holder = inside ? *settings : config;
-    holder.refuse(inside ? kPartial : family.partial_key,
-                  str("a share of the head size ", head_dim, " that is an even number of dimensions"));
-  }
-  rope.facts.push_back({"rotary dimensions", std::to_string(rope.base.dim), str(partial, " of the head's ", head_dim)});
   rope.base.max_positions = max_positions;
   rope.base.original_positions = family.original_positions;
   if (config.is_set("original_max_position_embeddings"))

@@ -13,7 +13,9 @@ namespace longhaul {
 // What a family's class says where its config says nothing, and what it calls things.
 struct RopeFamily {
   double theta = 10000;
-  double partial = 1;              // share of the head's dimensions that turn
+  // Share of the head's dimensions that turn, and whether its class lets a config say otherwise: most do not look at the key.
+  double partial = 1;
+  bool partly = false;
   int64_t original_positions = 0;  // original_max_position_embeddings; 0: max_position_embeddings
   std::string theta_key = "rope_theta", partial_key = "partial_rotary_factor";
   std::map<std::string, std::string> types{};  // other names of types (Phi-3: "yarn" means longrope)

@@ -187,11 +187,11 @@ TEST(RopePolicy, LinearAndFixedNtk) {
 TEST(RopePolicy, BothSpellingsAndWhereValuesCameFrom) {
   const Rope five = rope_of(R"({"rope_parameters": {"rope_type": "default", "rope_theta": 5e5,
                                "partial_rotary_factor": 0.4}, "rope_theta": 500000})",
-                            80, 2048);
+                            80, 2048, {.partly = true});
   EXPECT_EQ(five.base.theta, 5e5);
   EXPECT_EQ(five.base.dim, 32);
   const Rope four = rope_of(R"({"rotary_emb_base": 5e5, "rotary_pct": 0.25, "rope_scaling": null})", 80, 2048,
-                            {.theta_key = "rotary_emb_base", .partial_key = "rotary_pct"});
+                            {.partly = true, .theta_key = "rotary_emb_base", .partial_key = "rotary_pct"});
   EXPECT_EQ(four.base.dim, 20);
   EXPECT_EQ(four.base.theta, 5e5);
   std::string facts;
@@ -216,10 +216,10 @@ TEST(RopePolicy, MistakesSayWhereWhatAndWhatWasFound) {
             R"(config.json: rope_scaling.type: wanted "yarn", as rope_type says, found "linear")");
   EXPECT_TRUE(contains(refusal(R"({"rope_scaling": {"type": "longrope", "short_factor": [1], "long_factor": [1]}})"),
                        "rope_scaling.short_factor: wanted a list of 32 numbers > 0"));
-  EXPECT_TRUE(
-      contains(refusal(R"({"partial_rotary_factor": 0.01})"), "partial_rotary_factor: wanted a share of the head"));
+  EXPECT_TRUE(contains(refusal(R"({"partial_rotary_factor": 0.01})", {.partly = true}),
+                       "partial_rotary_factor: wanted a share of the head"));
   EXPECT_EQ(
-      refusal(R"({"rope_parameters": {"partial_rotary_factor": 0.01}})"),
+      refusal(R"({"rope_parameters": {"partial_rotary_factor": 0.01}})", {.partly = true}),
       "config.json: rope_parameters.partial_rotary_factor: wanted a share of the head size 64 that is an even number "
       "of dimensions, found 0.01");
   EXPECT_EQ(refusal(R"({"rope_parameters": {"rope_theta": 5e5}, "rope_theta": 7})"),
