@@ -1,5 +1,8 @@
 #include "models/hub_model.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "base/log.h"
 #include "methods/method.h"
 #include "models/hub_config.h"
@@ -7,6 +10,24 @@
 #include "pos/rotary_encoding.h"
 
 namespace longhaul {
+
+namespace {
+
+// Whether two tensors that are there hold the same numbers in the same type.
+bool same_values(const TensorFiles& files, const std::string& name, const std::string& other) {
+  const TensorView &a = files.tensors().at(files.find(name)), &b = files.tensors().at(files.find(other));
+  if (a.dtype != b.dtype || a.shape != b.shape) return false;
+  if (a.bytes.data() == b.bytes.data()) return true;
+  constexpr size_t kBlock = 16 << 20;
+  for (size_t at = 0; at < a.bytes.size(); at += kBlock) {
+    const size_t count = std::min(kBlock, a.bytes.size() - at);
+    if (std::memcmp(&a.bytes[at], &b.bytes[at], count) != 0) return false;
+    files.forget({b.dtype, {}, b.bytes.subspan(at, count)});
+  }
+  return true;
+}
+
+}  // namespace
 
 HubModel::HubModel(HubSource& source)
     : Model(Parameters::blank(source.dtype, source.held_bytes)),
@@ -169,6 +190,10 @@ void HubModel::set_head(const Norm& norm, const std::string& name, bool tied, bo
   if (!tied && !files_->has(weight)) {
     log_warning(files_->where(), ": no ", weight, ": the embedding is taken for the head");
     tied = true;
+  }
+  if (tied && files_->has(weight) && files_->has(embedding_name_) && !same_values(*files_, embedding_name_, weight)) {
+    log_warning(files_->where(), ": ", weight, " is not the embedding, as tie_word_embeddings says: taken as it is");
+    tied = false;
   }
   if (tied) parameters_.tie(weight, embedding_name_);
   const Tensor rows = tied ? embedding_ : add_matrix(weight, embedding_.sizes().vec());

@@ -64,7 +64,8 @@ class HubModel : public Model {
   // With `parts` > 1, each expert's rows are that many stored tensors: names[e * parts + p].
   Tensor stack_experts(const std::string& own, const std::vector<std::string>& names, const std::vector<int64_t>& shape,
                        int64_t parts = 1);
-  // logits = x W^T: W is the embedding when `tied`, or when the files have no tensor `name`.weight (which is logged).
+  // logits = x W^T: W is the embedding when `tied`, unless the files hold a `name`.weight of other values, or when they have
+  // none (either is logged).
   void set_head(const Norm& norm, const std::string& name, bool tied, bool bias = false);
 
   // Rotary positions, whose policy declares the weights that it may have.

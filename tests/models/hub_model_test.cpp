@@ -6,6 +6,7 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/from_blob.h>
 #include <ATen/ops/sin.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -182,11 +183,47 @@ TEST_F(HubModelTest, NamesWithoutPrefixBuffersAndTiedHeads) {
   write_json(folder_ / "config.json", toy.config);
   write_safetensors(folder_ / "model.safetensors", bare);
   EXPECT_TRUE(logits_of(*load_model(folder_.path()), 9).equal(want));
-  // A head that is there although the config ties it is left alone.
-  const TensorView& rows = full.at("transformer.wpe.weight");
-  bare.push_back({"lm_head.weight", rows.dtype, {23, 16}, rows.bytes.first(23 * 16 * 4)});
+  // A head that is there although the config ties it is left out,
+  const TensorView& rows = full.at("transformer.wte.weight");
+  bare.push_back({"lm_head.weight", rows.dtype, rows.shape, rows.bytes});
   write_safetensors(folder_ / "model.safetensors", bare);
-  EXPECT_TRUE(logits_of(*load_model(folder_.path()), 9).equal(want));
+  const auto tied = load_model(folder_.path());
+  EXPECT_TRUE(logits_of(*tied, 9).equal(want));
+  EXPECT_TRUE(tied->head().logits.weight.is_same(tied->parameters().at("transformer.wte.weight")));
+  // unless it is another: of two statements about it, the numbers count, as in transformers 5.
+  std::vector<float> head(23 * 16);
+  for (size_t i = 0; i < head.size(); ++i) head[i] = 0.01F * static_cast<float>(i % 11);
+  bare.back().bytes = std::as_bytes(std::span(head));
+  write_safetensors(folder_ / "model.safetensors", bare);
+  const auto own = load_model(folder_.path());
+  EXPECT_FALSE(logits_of(*own, 9).equal(want));
+  EXPECT_TRUE(own->head().logits.weight.equal(at::from_blob(head.data(), {23, 16})));
+  write_weights(*own, folder_ / "written.safetensors");  // and it is kept
+  EXPECT_TRUE(SafetensorsFile::open(folder_ / "written.safetensors").has("lm_head.weight"));
+}
+
+TEST_F(HubModelTest, ClassesThatTurnWholeHeadsDoNotReadAShare) {
+  for (const char* family :
+       {"llama", "mistral", "mixtral", "qwen2", "qwen3", "qwen3_moe", "gemma", "gemma2", "olmo2"}) {
+    ToyCheckpoint toy = toy_checkpoint(family);
+    toy.write(folder_.path());
+    const Tensor want = logits_of(*load_model(folder_.path()), 9);
+    toy.config["partial_rotary_factor"] = 0.5;
+    toy.write(folder_.path());
+    testing::internal::CaptureStderr();
+    EXPECT_TRUE(logits_of(*load_model(folder_.path()), 9).equal(want)) << family;
+    EXPECT_TRUE(contains(testing::internal::GetCapturedStderr(), "partial_rotary_factor is left out")) << family;
+  }
+  for (const char* family : {"phi", "phi3", "gpt_neox"}) {
+    ToyCheckpoint toy = toy_checkpoint(family);
+    toy.config.erase("rotary_pct");
+    toy.config["partial_rotary_factor"] = 1;
+    toy.write(folder_.path());
+    const Tensor all = logits_of(*load_model(folder_.path()), 9);
+    toy.config["partial_rotary_factor"] = 0.5;
+    toy.write(folder_.path());
+    EXPECT_FALSE(logits_of(*load_model(folder_.path()), 9).equal(all)) << family;
+  }
 }
 
 TEST_F(HubModelTest, AHeadThatIsNowhereIsTheEmbedding) {
