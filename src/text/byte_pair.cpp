@@ -12,9 +12,6 @@ namespace {
 // Up to here a list that is searched whole beats a heap.
 constexpr size_t kShortPiece = 64;
 
-// log2 of a table's slots: at most half are taken.
-int slot_bits(size_t entries) { return std::max(4, static_cast<int>(std::bit_width(2 * entries))); }
-
 }  // namespace
 
 MergeTable::MergeTable(const std::vector<Merge>& merges) {
@@ -26,30 +23,6 @@ MergeTable::MergeTable(const std::vector<Merge>& merges) {
     uint64_t pair = uint64_t{merge.left} << 32 | merge.right;
     slots_[index_of(pair)] = {pair, merge.rank, merge.merged};
   }
-}
-
-WordTable::WordTable(size_t words) {
-  int bits = slot_bits(words);
-  slots_.resize(size_t{1} << bits);
-  mask_ = slots_.size() - 1;
-  shift_ = 64 - bits;
-}
-
-void WordTable::add(std::string_view word, uint32_t id) {
-  longest_ = std::max(longest_, word.size());
-  if (word.size() > kShort) {
-    long_words_.emplace(word, id);
-    return;
-  }
-  Key key = key_of(word, word.size());
-  uint64_t i = home(key);
-  while (slots_[i].id != kNone && !(slots_[i].key == key)) i = (i + 1) & mask_;
-  slots_[i] = {key, id};
-}
-
-uint32_t WordTable::find_long(std::string_view word) const {
-  auto it = long_words_.find(std::string(word));
-  return it == long_words_.end() ? kNone : it->second;
 }
 
 BytePairEncoder::BytePairEncoder(const BytePairVocabulary& vocabulary)

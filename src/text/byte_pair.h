@@ -3,14 +3,13 @@
 // it; over characters in character_pair.h.
 #pragma once
 #include <array>
-#include <bit>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
+
+#include "text/word_table.h"
 
 namespace longhaul {
 
@@ -45,55 +44,6 @@ class MergeTable {
 
 // Appends what the merges make of these symbols, which are overwritten. O(n log n).
 void merge_symbols(const MergeTable& merges, std::span<uint32_t> symbols, std::vector<int64_t>& ids);
-
-// Whole pieces that are one token, by their bytes.
-class WordTable {
- public:
-  static constexpr uint32_t kNone = UINT32_MAX;
-  explicit WordTable(size_t words);  // room for so many
-  void add(std::string_view word, uint32_t id);
-  // `readable` bytes may be read from word.data() on: 16 or more are faster.
-  uint32_t find(std::string_view word, size_t readable) const {
-    if (word.size() > kShort) return word.size() > longest_ ? kNone : find_long(word);
-    Key key = key_of(word, readable);
-    for (uint64_t i = home(key);; i = (i + 1) & mask_) {
-      if (slots_[i].key == key) return slots_[i].id;
-      if (slots_[i].id == kNone) return kNone;
-    }
-  }
-
- private:
-  static constexpr size_t kShort = 15;  // bytes that fit a key beside their number
-  struct Key {
-    uint64_t low, high;
-    bool operator==(const Key&) const = default;
-  };
-  struct Slot {
-    Key key{0, 0};
-    uint32_t id = kNone;
-  };
-  static Key key_of(std::string_view word, size_t readable) {
-    Key key{0, 0};
-    std::memcpy(&key, word.data(), readable >= 16 ? 16 : word.size());
-    if (word.size() < 8) {
-      key = {key.low & ((uint64_t{1} << 8 * word.size()) - 1), 0};
-    } else {
-      key.high &= (uint64_t{1} << 8 * (word.size() - 8)) - 1;
-    }
-    key.high |= uint64_t{word.size()} << 56;
-    return key;
-  }
-  uint64_t home(const Key& key) const {
-    uint64_t hash = (key.low ^ std::rotl(key.high * 0x9E3779B97F4A7C15u, 32)) * 0xD6E8FEB86659FD93u;
-    return hash >> shift_;
-  }
-  uint32_t find_long(std::string_view word) const;
-  std::vector<Slot> slots_;
-  uint64_t mask_;
-  int shift_;
-  std::unordered_map<std::string, uint32_t> long_words_;
-  size_t longest_ = 0;
-};
 
 // Bytes of a token whose merges have to be found, which takes time that grows with their square: no real one is half as
 // long.

@@ -31,14 +31,18 @@ Charsmap::Charsmap(std::string_view bytes, const std::string& where) : where_(wh
   check(texts_.back() == '\0', where, ": the last replacement has no end");
 }
 
+uint32_t Charsmap::child(uint32_t base, unsigned char byte) const {
+  const uint32_t at = base ^ byte;
+  return at < units_.size() && label(units_[at]) == byte ? at : kNone;
+}
+
 std::optional<Charsmap::Rule> Charsmap::find(std::string_view text, bool first) const {
   if (units_.empty()) return std::nullopt;
   std::optional<Rule> found;
   uint32_t at = offset(units_[0]);
   for (size_t i = 0; i < text.size() && text[i] != '\0'; ++i) {
-    auto byte = static_cast<unsigned char>(text[i]);
-    at ^= byte;
-    if (at >= units_.size() || label(units_[at]) != byte) break;
+    at = child(at, static_cast<unsigned char>(text[i]));
+    if (at == kNone) break;
     bool ends = has_leaf(units_[at]);
     at ^= offset(units_[at]);
     if (!ends) continue;
@@ -46,6 +50,15 @@ std::optional<Charsmap::Rule> Charsmap::find(std::string_view text, bool first) 
     found = Rule{i + 1, replacement_at(leaf_value(units_[at]))};
     if (first) break;
   }
+  return found;
+}
+
+bool Charsmap::may_replace_ascii(char c) const {
+  if (units_.empty()) return false;
+  const uint32_t at = child(offset(units_[0]), static_cast<unsigned char>(c));
+  if (at == kNone) return false;
+  bool found = has_leaf(units_[at]);
+  for (unsigned char next = 1; next < 0x80; ++next) found |= child(at ^ offset(units_[at]), next) != kNone;
   return found;
 }
 

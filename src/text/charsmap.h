@@ -24,10 +24,14 @@ class Charsmap {
   // The rule for the shortest, the longest text that this one begins with. Error when the array points out of the list.
   std::optional<Rule> shortest(std::string_view text) const { return find(text, true); }
   std::optional<Rule> longest(std::string_view text) const { return find(text, false); }
+  // Whether a rule may fit this character of ASCII alone, or with one of ASCII behind it.
+  bool may_replace_ascii(char c) const;
   bool empty() const { return units_.empty(); }
 
  private:
+  static constexpr uint32_t kNone = UINT32_MAX;
   std::optional<Rule> find(std::string_view text, bool first) const;
+  uint32_t child(uint32_t base, unsigned char byte) const;  // its place in the array
   std::string_view replacement_at(uint32_t place) const;
   std::vector<uint32_t> units_;
   std::string texts_, where_;

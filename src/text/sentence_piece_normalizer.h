@@ -1,5 +1,6 @@
 // The normalizer of a SentencePiece model.
 #pragma once
+#include <array>
 #include <string>
 #include <string_view>
 
@@ -26,8 +27,13 @@ class SentencePieceNormalizer {
     size_t length;          // bytes of the input
   };
   Part first_part(std::string_view text) const;
+  // Whether the text begins with a character of ASCII that stays what it is, whatever follows.
+  bool is_plain(std::string_view text) const {
+    return plain_[static_cast<unsigned char>(text[0])] && (text.size() == 1 || (text[1] & 0x80) == 0);
+  }
   Charsmap charsmap_;
-  Trie user_defined_;  // pieces that are left as they are
+  Trie user_defined_;            // pieces that are left as they are
+  std::array<bool, 256> plain_;  // no rule or user-defined piece begins with this byte and goes on in ASCII
   bool has_user_defined_, add_dummy_prefix_, remove_extra_spaces_, escape_spaces_, space_as_suffix_;
   std::string where_;
 };

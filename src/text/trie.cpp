@@ -17,7 +17,8 @@ constexpr uint32_t kOpenBlocks =
 class Trie::Builder {
  public:
   using Entries = std::vector<std::pair<std::string_view, uint32_t>>;
-  Builder(const Entries& entries, std::vector<Node>& nodes) : entries_(entries), nodes_(nodes) {
+  Builder(const Entries& entries, std::vector<Node>& nodes, std::vector<uint32_t>& values)
+      : entries_(entries), nodes_(nodes), values_(values) {
     add_block();
     take(0);  // the root: its place is nobody's child's
   }
@@ -44,8 +45,8 @@ class Trie::Builder {
 
   void add_children(Range range, std::vector<Range>& waiting) {
     while (range.first < range.last && entries_[range.first].first.size() == range.depth) {
-      nodes_[range.node].value =
-          entries_[range.first++].second;  // sorted: the shortest first, equal ones in their order
+      nodes_[range.node].base |= kHasValue;
+      values_[range.node] = entries_[range.first++].second;  // sorted: the shortest first, equal ones in their order
     }
     std::vector<Range> children;
     std::vector<unsigned char> bytes;
@@ -59,7 +60,7 @@ class Trie::Builder {
     }
     if (bytes.empty()) return;
     uint32_t base = place(bytes);
-    nodes_[range.node].base = base;
+    nodes_[range.node].base |= base;
     for (size_t i = 0; i < bytes.size(); ++i) {
       children[i].node = base ^ bytes[i];
       take(children[i].node);
@@ -83,9 +84,10 @@ class Trie::Builder {
   bool is_free(uint32_t at) const { return free_[at]; }
 
   void add_block() {
-    check(nodes_.size() < kNone - kBlock, "tokenizer: the vocabulary is too large");
+    check(nodes_.size() < kHasValue - kBlock, "tokenizer: the vocabulary is too large");
     auto start = static_cast<uint32_t>(nodes_.size());
     nodes_.resize(start + kBlock);
+    values_.resize(start + kBlock);
     next_.resize(start + kBlock);
     before_.resize(start + kBlock);
     free_.resize(start + kBlock, false);
@@ -113,6 +115,7 @@ class Trie::Builder {
 
   const Entries& entries_;
   std::vector<Node>& nodes_;
+  std::vector<uint32_t>& values_;
   std::vector<uint32_t> next_, before_;  // the free places, in a list
   std::vector<bool> free_;
   uint32_t first_free_ = kNone, last_free_ = kNone;
@@ -122,7 +125,7 @@ Trie::Trie(std::vector<std::pair<std::string_view, uint32_t>> entries) {
   std::erase_if(entries, [](const auto& entry) { return entry.first.empty(); });
   empty_ = entries.empty();
   std::stable_sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  Builder(entries, nodes_).build();
+  Builder(entries, nodes_, values_).build();
 }
 
 }  // namespace longhaul

@@ -27,10 +27,10 @@ class Trie {
   void for_each_prefix(std::string_view text, const Visit& visit) const {
     uint32_t node = 0;
     for (size_t i = 0; i < text.size(); ++i) {
-      uint32_t next = nodes_[node].base ^ static_cast<unsigned char>(text[i]);
+      uint32_t next = (nodes_[node].base & ~kHasValue) ^ static_cast<unsigned char>(text[i]);
       if (nodes_[next].parent != node) return;
       node = next;
-      if (nodes_[node].value != kNone) visit(i + 1, nodes_[node].value);
+      if (nodes_[node].base & kHasValue) visit(i + 1, values_[node]);
     }
   }
   Match longest_prefix(std::string_view text) const {
@@ -45,13 +45,14 @@ class Trie {
 
  private:
   class Builder;
+  static constexpr uint32_t kHasValue = uint32_t{1} << 31;
   struct Node {
-    uint32_t base = 0;        // a child by byte b is at base ^ b
+    uint32_t base = 0;        // a child by byte b is at base ^ b; kHasValue is set where a key ends
     uint32_t parent = kNone;  // kNone: nobody's place
-    uint32_t value = kNone;
   };
   bool empty_;
   std::vector<Node> nodes_;  // a multiple of 256, so that base ^ b is always inside; [0] is the root
+  std::vector<uint32_t> values_;
 };
 
 }  // namespace longhaul

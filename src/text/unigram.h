@@ -7,9 +7,9 @@
 #include <string_view>
 #include <vector>
 
-#include "text/byte_pair.h"
 #include "text/byte_tokens.h"
 #include "text/trie.h"
+#include "text/word_table.h"
 
 namespace longhaul {
 
@@ -46,16 +46,21 @@ class UnigramEncoder {
   };
   struct Node {  // the best way to the place behind a character
     Score score;
+    Score second;     // of the best of the other ways, or minus infinity
     uint32_t length;  // of its last token; 0: no way found yet
-    uint32_t id;
+    uint32_t token;   // its place in tokens_
   };
+  struct Scratch;
   class Lattice;
   void append_unknown(std::string_view run, std::vector<int64_t>& ids) const;
-  Trie trie_;  // values are places in tokens_
-  std::vector<Token> tokens_;
+  Trie trie_;                  // values are places in tokens_
+  std::vector<Token> tokens_;  // the last one: a character without a token
   ByteTokens byte_tokens_;
+  Score least_ = 0;
+  size_t longest_ = 4;  // bytes of a token or a character
   uint32_t unknown_;
-  Score unknown_score_;
+  bool by_words_;    // no token reaches across the start of a word, and no score is above 0
+  uint64_t number_;  // of this encoder, whose words a memo holds
   WordTable words_;  // pieces whose best way is one token
 };
 
