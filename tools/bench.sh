@@ -48,7 +48,7 @@ part_encodings() {
   ours encodings --part generate --generate 512 --pos cable
 }
 part_tokenize() {
-  local text=runs/bench/texts.txt unigram=runs/bench/unigram tokenizers tokenizer peer
+  local unigram=runs/bench/unigram text tokenizers tokenizer peer
   tokenizers=("$text_data"/tokenizers/{gpt-neox-20b/tokenizer.json,llama-2/tokenizer.model})
   for tokenizer in "${tokenizers[@]}"; do
     if [ ! -f "$tokenizer" ] || ! compgen -G "$text_data/texts/*.txt" > /dev/null; then
@@ -57,9 +57,9 @@ part_tokenize() {
     fi
   done
   mkdir -p "$unigram"
-  cat "$text_data"/texts/*.txt > "$unigram/texts.txt"
-  for _ in {1..8}; do cat "$unigram/texts.txt"; done > "$text"  # long enough for the clock; nobody here remembers words
-  "$python" bench/peers/make_unigram.py --text "$unigram/texts.txt" --dir "$unigram" >&2
+  text=$unigram/texts.txt  # once, not again and again: some here remember words
+  cat "$text_data"/texts/*.txt > "$text"
+  "$python" bench/peers/make_unigram.py --text "$text" --dir "$unigram" >&2
   for tokenizer in "${tokenizers[@]}" "$unigram"/{unigram-sentencepiece.model,unigram-tokenizers/tokenizer.json}; do
     case "$tokenizer" in *neox*) peer=tiktoken ;; *.model) peer=sentencepiece ;; *) peer=tokenizers ;; esac
     ours tokenize --tokenizer "$tokenizer" --text "$text" --repeats 5
