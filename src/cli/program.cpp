@@ -95,7 +95,10 @@ CLI::Validator not_empty() {
 
 const std::string& command_line() { return line; }
 
-int run_program(int argc, char** argv) {
+}  // namespace longhaul
+
+int longhaul_run_program(int argc, char** argv) {
+  using namespace longhaul;
   for (int i = 0; i < argc; ++i) line += (i ? " " : "") + std::string(argv[i]);
   try {
     const int code = parse_and_run(argc, argv);
@@ -109,5 +112,3 @@ int run_program(int argc, char** argv) {
     return 70;
   }
 }
-
-}  // namespace longhaul
