@@ -22,7 +22,7 @@ void settle_waiting() {
 
 int main(int argc, char** argv) {
   settle_waiting();
-  void* library = dlopen("liblonghaul.so", RTLD_NOW | RTLD_GLOBAL);
+  void* library = dlopen("liblonghaul.so", RTLD_LAZY | RTLD_GLOBAL);
   void* run = library ? dlsym(library, "longhaul_run_program") : nullptr;
   if (!run) {
     std::fprintf(stderr, "longhaul: %s\n", dlerror());
