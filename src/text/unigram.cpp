@@ -142,7 +142,7 @@ class UnigramEncoder<Score>::Lattice {
     if (second == kNever) return all;
     if (second == score) return 0;
     const double rounding = std::ldexp(double{1}, std::ilogb(second) - kDigits + 1);
-    const double ahead = (double{score} - double{second}) / steps_ - rounding;
+    const double ahead = (double{score} - double{second}) / static_cast<double>(steps_) - rounding;
     if (!(ahead > 0)) return 0;
     const int exponent = std::ilogb(std::nextafter(ahead, 0.0)) + kDigits - 1;
     return std::min(all, scale_of(std::ldexp(Score{1}, exponent)));
@@ -231,7 +231,7 @@ class UnigramEncoder<Score>::Lattice {
   // Of the word that is learnt.
   static constexpr int kDigits = std::numeric_limits<Score>::digits;
   WordMemo::Way way_;
-  int steps_ = 0;         // characters
+  int64_t steps_ = 0;     // characters
   size_t written_ = 0;    // tokens
   bool unknown_ = false;  // a character has no token
 };

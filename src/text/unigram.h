@@ -34,7 +34,8 @@ template <class Score>
 class UnigramEncoder {
  public:
   explicit UnigramEncoder(const UnigramVocabulary& vocabulary);
-  // Appends the ids of one piece, which must be UTF-8. Memory: what the longest chain of overlapping tokens needs.
+  // Appends the ids of one piece, which must be UTF-8. Memory: what the longest chain of overlapping tokens needs, and
+  // 1 MB a thread for the words that it remembers.
   // `readable` bytes may be read from piece.data() on. Error when there is a character without a token and no unknown
   // token.
   void encode(std::string_view piece, size_t readable, std::vector<int64_t>& ids) const;

@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <bit>
+#include <map>
 
 #include "base/files.h"
 #include "support.h"
+#include "text/sentence_piece_normalizer.h"
 #include "text/streaming_decoder.h"
 #include "text/utf8.h"
 
@@ -53,6 +55,60 @@ Ids encoded(const Tokenizer& tokenizer, std::string_view text, bool with_special
   Ids ids;
   with_special ? tokenizer.encode_with_special(text, ids) : tokenizer.encode(text, ids);
   return ids;
+}
+
+// A compiled map of replacements: a double array in which every node's children have 256 places of their own.
+std::string charsmap_of(const std::map<std::string, std::string>& rules) {
+  std::map<std::string, uint32_t> bases;  // of the children of every text that a rule begins with
+  for (const auto& [text, replacement] : rules)
+    for (size_t length = 0; length <= text.size(); ++length)
+      bases.emplace(text.substr(0, length), static_cast<uint32_t>(256 * (bases.size() + 1)));
+  std::vector<uint32_t> units(256 * (bases.size() + 1), 0);
+  std::string texts;
+  for (const auto& [text, base] : bases) {
+    if (text.empty()) {
+      units[0] = base << 10;
+      continue;
+    }
+    const auto byte = static_cast<unsigned char>(text.back());
+    const uint32_t place = bases.at(text.substr(0, text.size() - 1)) ^ byte;
+    const auto rule = rules.find(text);
+    units[place] = byte | (rule != rules.end()) << 8 | (place ^ base) << 10;
+    if (rule == rules.end()) continue;
+    units[base] = uint32_t{1} << 31 | static_cast<uint32_t>(texts.size());
+    texts += rule->second + '\0';
+  }
+  std::string bytes;
+  auto put = [&](uint32_t value) {
+    for (int i = 0; i < 4; ++i) bytes += static_cast<char>(value >> 8 * i & 0xFF);
+  };
+  put(static_cast<uint32_t>(4 * units.size()));
+  for (uint32_t unit : units) put(unit);
+  return bytes + texts;
+}
+
+TEST(SentencePiece, RulesAndUserDefinedPiecesAreFoundAmongPlainText) {
+  const std::string rules = charsmap_of(
+      {{"A", "b"}, {"e\xCC\x81", "\xC3\xA9"}, {"xy", "z"}, {" \xCC\x88", "\""}, {"\t", " "}, {"q\xC3", "k"}});
+  const SentencePieceModel model = parse_sentence_piece_model(
+      pieces() + piece("zAp", 0, kUserDefined) + trainer(1) +
+          text_field(3, text_field(2, rules) + number_field(3, 0) + number_field(4, 0) + number_field(5, 1)),
+      "m");
+  const SentencePieceNormalizer normalizer(model, "m");
+  EXPECT_EQ(normalizer.apply("cAcA"), "cbcb");
+  EXPECT_EQ(normalizer.apply("ee\xCC\x81"
+                             "e"),
+            "e\xC3\xA9"
+            "e");
+  EXPECT_EQ(normalizer.apply("a e"), "a" + kSpace + "e");
+  EXPECT_EQ(normalizer.apply("xxyx"), "xzx");
+  EXPECT_EQ(normalizer.apply("a \xCC\x88"
+                             "b\tc"),
+            "a\"b" + kSpace + "c");
+  EXPECT_EQ(normalizer.apply("zzApA"), "zzApb");
+  EXPECT_EQ(normalizer.apply("qa\xC3\xA9"), "qa\xC3\xA9");
+  EXPECT_EQ(error_of([&] { normalizer.apply("q\xC3\xA9"); }),
+            "m: precompiled_charsmap: a rule ends inside a character");
 }
 
 TEST(SentencePiece, MergesPairsOfTheHighestScoreFirst) {
