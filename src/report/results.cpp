@@ -169,6 +169,7 @@ bool merge_cells(const std::vector<const Row*>& rows, int64_t length, CellResult
   merged.length = length;
   for (const Row* row : rows) {
     const CellResult* cell = row->at(length);
+    if (!cell || !cell->complete()) merged.partial = true;
     if (!cell) continue;
     losses.push_back(cell->loss.mean);
     bits.push_back(cell->bits_per_byte.mean);

@@ -34,7 +34,8 @@ struct CellResult {
   double tokens = 0, seconds = 0;
   double skip_rate = std::numeric_limits<double>::quiet_NaN();  // share of attention tiles proved negligible
   double peak_rss_bytes = 0;
-  bool complete() const { return static_cast<int64_t>(windows.size()) == wanted; }
+  bool partial = false;  // of a merged row: a run lacks some of its windows, or all
+  bool complete() const { return !partial && static_cast<int64_t>(windows.size()) == wanted; }
   Estimate perplexity() const { return exponential(loss); }
 };
 
