@@ -34,16 +34,16 @@ GenerateRequest read_generate(JsonReader& json) {
   GenerateRequest request;
   request.context = json.string("context");
   if (json.is_set("stops")) request.stops = json.strings("stops");
-  request.max_tokens = json.integer_or("max_tokens", request.max_tokens, 1, kMostTokens);
+  request.max_tokens = json.integer_or("max_tokens", request.max_tokens, INT64_MIN);
   SamplerOptions& sampler = request.sampler;
   sampler.temperature = json.number_or("temperature", sampler.temperature);
-  sampler.top_k = json.integer_or("top_k", sampler.top_k, 0);
+  sampler.top_k = json.integer_or("top_k", sampler.top_k, INT64_MIN);
   sampler.top_p = json.number_or("top_p", sampler.top_p);
   sampler.min_p = json.number_or("min_p", sampler.min_p);
   sampler.repetition_penalty = json.number_or("repetition_penalty", sampler.repetition_penalty);
   sampler.presence_penalty = json.number_or("presence_penalty", sampler.presence_penalty);
   sampler.frequency_penalty = json.number_or("frequency_penalty", sampler.frequency_penalty);
-  request.seed = static_cast<uint64_t>(json.integer_or("seed", static_cast<int64_t>(common_flags().seed), 0));
+  request.seed = static_cast<uint64_t>(json.integer_or("seed", static_cast<int64_t>(common_flags().seed), INT64_MIN));
   return request;
 }
 

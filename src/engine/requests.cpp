@@ -106,8 +106,12 @@ void Requests::queue(const RollingRequest& request, const OnAnswer& on_answer) {
   }
 }
 
+constexpr int64_t kMostNew = int64_t{1} << 32;  // tokens: sums of lengths stay far below 2^63
+
 void Requests::queue(const GenerateRequest& request, const OnAnswer& on_answer) {
   request.sampler.validate(ids_, SamplerOptions::Names::keys);
+  check(request.max_tokens >= 1 && request.max_tokens <= kMostNew, "max_tokens: wanted 1 to ", kMostNew, ", got ",
+        request.max_tokens);
   for (const std::string& stop : request.stops) check(!stop.empty(), "stops: wanted texts, found an empty one");
   std::vector<int64_t> context = tokenizer_.before_text();
   tokenizer_.encode(request.context, context);

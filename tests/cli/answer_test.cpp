@@ -64,6 +64,8 @@ TEST_F(AnswerCommand, WhatCannotBeAnsweredSaysWhyAndTheOthersAreAnswered) {
       {R"({"kind": "loglikelihood", "context": "x", "continuation": ""})",
        "loglikelihood: the continuation adds no token to its context"},
       {R"({"kind": "generate", "context": "x", "top_p": 2})", "top_p: wanted a number in [0, 1], got 2"},
+      {R"({"kind": "generate", "context": "x", "top_k": -1})", "top_k: wanted a number >= 0, got -1"},
+      {R"({"kind": "generate", "context": "x", "max_tokens": 0})", "max_tokens: wanted 1 to 4294967296, got 0"},
       {R"({"kind": "generate", "context": "x", "max_tokens": 65})",
        "a text of 65 tokens with what may continue it, the context has 64"},
       {R"({"kind": "generate", "context": "x", "stops": [""]})", "stops: wanted texts, found an empty one"}};
@@ -107,7 +109,7 @@ TEST_F(AnswerCommand, MistakesAreOneLine) {
   refuses("", R"({"kind": "rollin", "text": "x"})",
           R"(line 1: kind: wanted loglikelihood, rolling or generate, found "rollin")");
   refuses("", R"({"kind": "rolling", "text": "x", "continuation": "y"})", "unknown key 'continuation'");
-  refuses("", R"({"kind": "generate", "context": "x", "max_tokens": 0})", "max_tokens: wanted an integer");
+  refuses("", R"({"kind": "generate", "context": "x", "max_tokens": 0.5})", "max_tokens: wanted an integer");
   refuses("--window 200", "", "--window: wanted 1 to 128 (--context), got 200");
   refuses("--batch 0", "", "--batch: wanted 1 to 1048576, got 0");
 }
