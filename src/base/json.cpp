@@ -272,7 +272,8 @@ bool JsonReader::was_ignored(const std::string& key) const {
 
 std::vector<std::string> JsonReader::known() const {
   std::vector<std::string> keys = read_;
-  keys.insert(keys.end(), ignored_.begin(), ignored_.end());
+  for (const std::string& key : ignored_)
+    if (key.find('.') == std::string::npos || has(key)) keys.push_back(key);  // else one of an object in this one
   return keys;
 }
 

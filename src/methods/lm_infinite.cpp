@@ -19,7 +19,7 @@ LengthPlan make(Spec& spec, const MethodContext& model) {
                       .query = [=](double) { return distance; },
                       .key = [](double) { return 0.0; }};
   plan.facts = {{"global", std::to_string(first), "first tokens, always seen" + model.in_open_layers()},
-                {"window", std::to_string(window), "last tokens, seen; the largest distance" + model.in_open_layers()}};
+                {"window", std::to_string(window), "last tokens, seen; the largest distance"}};
   return plan;
 }
 

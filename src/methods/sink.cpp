@@ -19,7 +19,7 @@ LengthPlan make(Spec& spec, const MethodContext& model) {
   plan.far =
       FarPairs{.window = window, .first_keys = sinks, .query = [=](double i) { return std::min(i, last); }, .key = {}};
   plan.facts = {{"sinks", std::to_string(sinks), "first tokens, always seen" + model.in_open_layers()},
-                {"window", std::to_string(window), "last tokens, seen" + model.in_open_layers()}};
+                {"window", std::to_string(window), "last tokens, seen"}};
   return plan;
 }
 

@@ -93,7 +93,8 @@ class Falcon : public HubModel {
     config.ignore("ff_factor");  // ffn_hidden_size says it
     // BLOOM's key, which the reference's Falcon does not look at: the residual never is what a norm gave.
     const char* idle = "apply_residual_connection_post_layernorm";
-    if (config.boolean_or(idle, false)) config.leave_out(idle, "the class computes the same without it");
+    if (config.is_set(idle) && config.boolean_or(idle, false))
+      config.leave_out(idle, "the class computes the same without it");
     const char* kv_key = either_key(config, "n_head_kv", "num_kv_heads");
     kv_heads_ = size_or(config, kv_key, heads_);
     if (!grouped_) kv_heads_ = one_key_ ? 1 : heads_;

@@ -13,16 +13,17 @@ namespace longhaul {
 
 namespace {
 
-// Whether two tensors that are there hold the same numbers in the same type.
-bool same_values(const TensorFiles& files, const std::string& name, const std::string& other) {
+// Whether two tensors that are there hold the same numbers in the same type. With `begin`, what they begin with.
+bool same_values(const TensorFiles& files, const std::string& name, const std::string& other, bool begin) {
   const TensorView &a = files.tensors().at(files.find(name)), &b = files.tensors().at(files.find(other));
   if (a.dtype != b.dtype || a.shape != b.shape) return false;
   if (a.bytes.data() == b.bytes.data()) return true;
-  constexpr size_t kBlock = 16 << 20;
-  for (size_t at = 0; at < a.bytes.size(); at += kBlock) {
-    const size_t count = std::min(kBlock, a.bytes.size() - at);
+  constexpr size_t kBlock = 16 << 20, kBegin = 64 << 10;
+  const size_t size = begin ? std::min(kBegin, a.bytes.size()) : a.bytes.size();
+  for (size_t at = 0; at < size; at += kBlock) {
+    const size_t count = std::min(kBlock, size - at);
     if (std::memcmp(&a.bytes[at], &b.bytes[at], count) != 0) return false;
-    files.forget({b.dtype, {}, b.bytes.subspan(at, count)});
+    for (const TensorView* view : {&a, &b}) files.forget({view->dtype, {}, view->bytes.subspan(at, count)});
   }
   return true;
 }
@@ -33,7 +34,8 @@ HubModel::HubModel(HubSource& source)
     : Model(Parameters::blank(source.dtype, source.held_bytes)),
       compute_(source.compute),
       files_(&source.files),
-      config_(source.json) {
+      config_(source.json),
+      weights_(source.weights) {
   read_common_keys(source.config);
   for (const auto& [name, tensor] : files_->tensors()) stored_elements_ += static_cast<double>(tensor.numel());
 }
@@ -63,6 +65,7 @@ Json HubModel::config() const {
   Json config = config_;
   for (const char* key : {"torch_dtype", "dtype"})
     if (config.contains(key)) config[key] = parameters_.dtype() == at::kDouble ? "float64" : "float32";
+  if (own_head_) config["tie_word_embeddings"] = false;
   // Families do not agree on the key of the trained length, so a new one is beside it.
   if (info_.trained_length != trained_as_read_) config["trained_length"] = info_.trained_length;
   return config;
@@ -191,9 +194,11 @@ void HubModel::set_head(const Norm& norm, const std::string& name, bool tied, bo
     log_warning(files_->where(), ": no ", weight, ": the embedding is taken for the head");
     tied = true;
   }
-  if (tied && files_->has(weight) && files_->has(embedding_name_) && !same_values(*files_, embedding_name_, weight)) {
+  if (tied && files_->has(weight) && files_->has(embedding_name_) &&
+      !same_values(*files_, embedding_name_, weight, !weights_)) {
     log_warning(files_->where(), ": ", weight, " is not the embedding, as tie_word_embeddings says: taken as it is");
     tied = false;
+    own_head_ = true;
   }
   if (tied) parameters_.tie(weight, embedding_name_);
   const Tensor rows = tied ? embedding_ : add_matrix(weight, embedding_.sizes().vec());

@@ -25,6 +25,7 @@ struct HubSource {
   ComputeType compute;
   std::string method = "none";  // as LoadOptions
   double held_bytes = 4;
+  bool weights = true;
 };
 
 class HubModel : public Model {
@@ -85,6 +86,8 @@ class HubModel : public Model {
 
   const TensorFiles* files_;  // null once the model is made
   Json config_;
+  const bool weights_;     // as LoadOptions
+  bool own_head_ = false;  // although the config ties it
   int64_t trained_as_read_ = 0;
   double elements_ = 0, stored_elements_ = 0;  // of the parameters so far, of all files
 };

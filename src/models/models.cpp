@@ -148,8 +148,8 @@ std::unique_ptr<Model> make_model(const Json& config, const std::string& path, c
     check(HubFamilies().has(type) || !HubFamilies().has(text_part(config)), path, ": model_type: \"", type,
           "\" is more than text; --hf-overrides model_type=", text_part(config), " takes its text part");
     if (!HubFamilies().has(type)) reader.refuse("model_type", "one of " + known_types());
-    HubSource source{reader,        config,          path,           overridden,          files,
-                     options.dtype, options.compute, options.method, options.held_bytes()};
+    HubSource source{reader,        config,          path,           overridden,           files,
+                     options.dtype, options.compute, options.method, options.held_bytes(), options.weights};
     return HubFamilies().find(type).make(source);
   }
   const std::string family = type.substr(std::string(kModelTypePrefix).size());

@@ -134,7 +134,7 @@ TEST_F(BrokenCheckpoint, ConfigsThatLie) {
       {"num_hidden_layers", "2", "num_hidden_layers: wanted an integer > 0, found \"2\""},
       {"num_attention_heads", 1 << 29, "num_attention_heads: wanted a divisor of the width 16"},
       {"num_key_value_heads", 3, "num_key_value_heads: wanted a divisor of the 4 heads, found 3"},
-      {"head_dim", 3, "head_dim: wanted heads of an even number of dimensions"},
+      {"head_dim", 3, "head_dim: wanted heads of an even number of dimensions, not of 3"},
       {"intermediate_size", Json::array(), "intermediate_size: wanted an integer > 0, found []"},
       {"rms_norm_eps", "tiny", "rms_norm_eps: wanted a number, found \"tiny\""},
       {"rms_norm_eps", {{"__float__", "NaN"}}, "rms_norm_eps: wanted a number > 0"},

@@ -198,13 +198,14 @@ TEST_F(HubModelTest, NamesWithoutPrefixBuffersAndTiedHeads) {
   const auto own = load_model(folder_.path());
   EXPECT_FALSE(logits_of(*own, 9).equal(want));
   EXPECT_TRUE(own->head().logits.weight.equal(at::from_blob(head.data(), {23, 16})));
-  write_weights(*own, folder_ / "written.safetensors");  // and it is kept
-  EXPECT_TRUE(SafetensorsFile::open(folder_ / "written.safetensors").has("lm_head.weight"));
+  save_model(*own, folder_ / "saved");  // and it is kept, for readers that go by the config too
+  EXPECT_TRUE(SafetensorsFile::open(folder_ / "saved/model.safetensors").has("lm_head.weight"));
+  EXPECT_EQ(read_json(folder_ / "saved/config.json")["tie_word_embeddings"], false);
 }
 
 TEST_F(HubModelTest, ClassesThatTurnWholeHeadsDoNotReadAShare) {
   for (const char* family :
-       {"llama", "mistral", "mixtral", "qwen2", "qwen3", "qwen3_moe", "gemma", "gemma2", "olmo2"}) {
+       {"llama", "mistral", "mixtral", "qwen2", "qwen3", "qwen3_moe", "gemma", "gemma2", "gemma3_text", "olmo2"}) {
     ToyCheckpoint toy = toy_checkpoint(family);
     toy.write(folder_.path());
     const Tensor want = logits_of(*load_model(folder_.path()), 9);
