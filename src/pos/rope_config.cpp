@@ -70,18 +70,17 @@ int64_t dimensions_of(JsonReader& config, std::optional<JsonReader>& settings, c
     share = number_of(config, settings, kPartial, family.partial_key, family.partial, facts);
   } else {
     constexpr const char* kWhy = "this class turns whole heads";
-    const bool said = config.was_ignored(kPartial);  // of other layers
     if (inside && settings->number(kPartial) != 1) leave_out(config, *settings, kPartial, kWhy);
-    if (!said && config.is_set(kPartial) && config.number(kPartial) != 1) config.leave_out(kPartial, kWhy);
+    const bool said = config.was_ignored(kPartial) || !config.is_set(kPartial);  // of other layers
+    if (!said && config.number(kPartial) != 1) config.leave_out(kPartial, kWhy);
   }
   const auto dim = static_cast<int64_t>(static_cast<double>(head_dim) * share);
   if (dim < 2 || dim % 2 != 0 || dim > head_dim) {
     if (!family.partly)
       config.refuse(config.has("head_dim") ? "head_dim" : "hidden_size",
                     str("heads of an even number of dimensions, not of ", head_dim));
-    const JsonReader& holder = inside ? *settings : config;
-    holder.refuse(inside ? kPartial : family.partial_key,
-                  str("a share of the head size ", head_dim, " that is an even number of dimensions"));
+    const std::string wanted = str("a share of the head size ", head_dim, " that is an even number of dimensions");
+    inside ? settings->refuse(kPartial, wanted) : config.refuse(family.partial_key, wanted);
   }
   facts.push_back({"rotary dimensions", std::to_string(dim), str(share, " of the head's ", head_dim)});
   return dim;
