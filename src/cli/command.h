@@ -34,8 +34,6 @@ void add_dry_run_flag(CLI::App& app);
 // Of an option whose default has no spelling: a variable of a script that was never set is a mistake, not that default.
 CLI::Validator not_empty();
 
-inline constexpr int64_t kMostTokens = int64_t{1} << 32;  // of a text: products of sizes stay far below 2^63
-
 inline constexpr int kMistake = 2;        // the exit code after an Error
 inline constexpr int kInterrupted = 130;  // the shell's code for a command that ^C ended
 

@@ -24,6 +24,17 @@ void add_scores(TextAnswer& answer, const TokenScores& scores) {
   answer.tokens += count;
 }
 
+// In the order of the text: which window is ready first depends on what else is asked.
+TextAnswer sum_of(const std::vector<TextAnswer>& parts) {
+  TextAnswer sum;
+  for (const TextAnswer& part : parts) {
+    sum.log_prob += part.log_prob;
+    sum.greedy = sum.greedy && part.greedy;
+    sum.tokens += part.tokens;
+  }
+  return sum;
+}
+
 }  // namespace
 
 std::pair<std::vector<int64_t>, std::vector<int64_t>> encode_pair(const Tokenizer& tokenizer,
@@ -89,28 +100,27 @@ void Requests::queue(const RollingRequest& request, const OnAnswer& on_answer) {
   tokenizer_.encode(request.text, tokens);
   if (tokens.empty()) return on_answer({});  // the empty product, as in the harness
   const std::vector<RollingWindow> windows = rolling_windows(static_cast<int64_t>(tokens.size()), request.window);
-  struct Sum {
-    TextAnswer answer;
+  struct Parts {
+    std::vector<TextAnswer> answers;
     size_t left;
   };
-  auto sum = std::make_shared<Sum>(Sum{{}, windows.size()});
+  auto parts = std::make_shared<Parts>(Parts{std::vector<TextAnswer>(windows.size()), windows.size()});
   auto part = [&](int64_t from, int64_t to) {
     return std::vector<int64_t>(tokens.begin() + from, tokens.begin() + to);
   };
-  for (const RollingWindow& window : windows) {
+  for (size_t i = 0; i < windows.size(); ++i) {
+    const RollingWindow& window = windows[i];
     score(window.first < 0 ? beginning() : part(window.first, window.begin), part(window.begin, window.end),
-          [sum, on_answer](const TokenScores& scores) {
-            add_scores(sum->answer, scores);
-            if (--sum->left == 0) on_answer(sum->answer);
+          [parts, i, on_answer](const TokenScores& scores) {
+            add_scores(parts->answers[i], scores);
+            if (--parts->left == 0) on_answer(sum_of(parts->answers));
           });
   }
 }
 
-constexpr int64_t kMostNew = int64_t{1} << 32;  // tokens: sums of lengths stay far below 2^63
-
 void Requests::queue(const GenerateRequest& request, const OnAnswer& on_answer) {
   request.sampler.validate(ids_, SamplerOptions::Names::keys);
-  check(request.max_tokens >= 1 && request.max_tokens <= kMostNew, "max_tokens: wanted 1 to ", kMostNew, ", got ",
+  check(request.max_tokens >= 1 && request.max_tokens <= kMostTokens, "max_tokens: wanted 1 to ", kMostTokens, ", got ",
         request.max_tokens);
   for (const std::string& stop : request.stops) check(!stop.empty(), "stops: wanted texts, found an empty one");
   std::vector<int64_t> context = tokenizer_.before_text();

@@ -11,6 +11,8 @@
 
 namespace longhaul {
 
+inline constexpr int64_t kMostTokens = int64_t{1} << 32;  // of a text: products of sizes stay far below 2^63
+
 struct TextSample {
   std::string text;  // UTF-8: whole characters, U+FFFD for bytes that are none
   // "length", "stop" (a stop string), "end_of_text" (one of its tokens), "interrupted"; "": it goes on

@@ -6,6 +6,7 @@
 
 #include "models/models.h"
 #include "nn/forward.h"
+#include "ops/linear/packed_weight.h"
 
 namespace longhaul {
 
@@ -19,6 +20,13 @@ inline std::unique_ptr<Model> model_with(const std::string& position, at::Scalar
   options.dtype = dtype;
   options.seed = 3;
   return create_model("gpt:layers=2,width=24,heads=3", options);
+}
+
+// As models are run: with packed weights.
+inline std::unique_ptr<Model> packed_model(const std::string& position, WeightType type, int64_t vocab = kVocab) {
+  auto model = model_with(position, at::kFloat, vocab);
+  for (const Model::Matrix& matrix : model->matrices()) pack_weight(matrix.weight, type);
+  return model;
 }
 
 inline std::vector<int64_t> some_tokens(int64_t count, int64_t vocab = kVocab) {

@@ -12,7 +12,6 @@
 #include "../support.h"
 #include "engine/engine.h"
 #include "models.h"
-#include "ops/linear/packed_weight.h"
 
 namespace longhaul {
 namespace {
@@ -21,12 +20,6 @@ namespace {
 constexpr const char* kPositions[] = {"rope", "learned:max=150", "nope", "sinusoidal"};
 constexpr WeightType kWeights[] = {WeightType::f32, WeightType::bf16, WeightType::int8};
 constexpr CacheType kCaches[] = {CacheType::same, CacheType::bf16, CacheType::int8};
-
-std::unique_ptr<Model> packed_model(const std::string& position, WeightType type) {
-  auto model = model_with(position, at::kFloat);
-  for (const Model::Matrix& matrix : model->matrices()) pack_weight(matrix.weight, type);
-  return model;
-}
 
 std::span<const int64_t> part(const std::vector<int64_t>& tokens, int64_t begin, int64_t count) {
   return std::span(tokens).subspan(static_cast<size_t>(begin), static_cast<size_t>(count));
