@@ -16,6 +16,8 @@ else
   echo "fuzz: clang-14 and libclang-rt-14-dev are not installed, nothing was fuzzed; make fuzz installs them"
 fi
 echo
-grep -E 'tests passed|tests failed' "$log" || status=1
+# What failed, and why, is said last: where only the end of a long log is kept, this is what is left of it.
+awk '/\*\*\*(Failed|Timeout|Exception|Not Run)/ { on = 1 } / +Start +[0-9]+: / { on = 0 } on' "$log" | tail -n 100
+sed -n '/tests passed/,/^Errors while/p' "$log" | grep . || status=1
 [ $status = 0 ] && echo "make test: passed" || echo "make test: FAILED"
 exit $status
