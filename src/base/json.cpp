@@ -153,7 +153,10 @@ JsonReader::JsonReader(const Json& object, std::string where) : JsonReader(objec
 }
 
 JsonReader::JsonReader(const Json& object, std::string where, std::string prefix)
-    : object_(&object), where_(std::move(where)), prefix_(std::move(prefix)) {}
+    : object_(&object),
+      where_(std::move(where)),
+      prefix_(std::move(prefix)),
+      left_out_(std::make_shared<std::vector<std::string>>()) {}
 
 bool JsonReader::has(const std::string& key) const { return object_->contains(key); }
 
@@ -251,7 +254,9 @@ const Json& JsonReader::value(const std::string& key) { return at(key, "a value"
 JsonReader JsonReader::object(const std::string& key) {
   const Json& value = at(key, "an object");
   if (!value.is_object() || number_in(value)) refuse(key, "an object");
-  return JsonReader(value, where_, path(key) + ".");
+  JsonReader reader(value, where_, path(key) + ".");
+  reader.left_out_ = left_out_;
+  return reader;
 }
 
 void JsonReader::ignore(const std::string& key) { ignored_.push_back(key); }
@@ -259,6 +264,7 @@ void JsonReader::ignore(const std::string& key) { ignored_.push_back(key); }
 void JsonReader::leave_out(const std::string& key, const std::string& why) {
   std::erase(read_, key);
   ignore(key);
+  left_out_->push_back(path(key));
   log_warning(where_, ": ", path(key), " is left out: ", why);
 }
 
@@ -266,14 +272,13 @@ bool JsonReader::was_read(const std::string& key) const {
   return std::find(read_.begin(), read_.end(), key) != read_.end();
 }
 
-bool JsonReader::was_ignored(const std::string& key) const {
-  return std::find(ignored_.begin(), ignored_.end(), key) != ignored_.end();
+bool JsonReader::was_left_out(const std::string& path) const {
+  return std::find(left_out_->begin(), left_out_->end(), path) != left_out_->end();
 }
 
 std::vector<std::string> JsonReader::known() const {
   std::vector<std::string> keys = read_;
-  for (const std::string& key : ignored_)
-    if (key.find('.') == std::string::npos || has(key)) keys.push_back(key);  // else one of an object in this one
+  keys.insert(keys.end(), ignored_.begin(), ignored_.end());
   return keys;
 }
 

@@ -1,6 +1,7 @@
 // JSON, with errors that say where. Key order is kept (files are read by people too).
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -47,11 +48,10 @@ class JsonReader {
   std::string path(const std::string& key) const { return prefix_ + key; }  // "rope_scaling.factor"
   // Error "<where>: <path>: wanted ..., found ..." about a value that is there, or not.
   [[noreturn]] void refuse(const std::string& key, const std::string& wanted) const;
-  // It may be there, and says nothing that is read here. A key within an object, too, for was_ignored(): "rope_scaling.factor".
-  void ignore(const std::string& key);
+  void ignore(const std::string& key);  // it may be there, and says nothing that is read here
   void leave_out(const std::string& key, const std::string& why);  // the same, with a warning; it was not read
   bool was_read(const std::string& key) const;
-  bool was_ignored(const std::string& key) const;
+  bool was_left_out(const std::string& path) const;  // of this object, or of one in it: "rope_scaling.factor"
   // Of the keys that nobody has read, those that resemble none that was: no misspellings, but what is not known here.
   std::vector<std::string> strangers() const;
   void finish() const;
@@ -63,6 +63,7 @@ class JsonReader {
   std::string where_, prefix_;             // prefix_: "rope_scaling." of an object in an object
   std::vector<std::string> known() const;  // read or ignored
   std::vector<std::string> read_, ignored_;
+  std::shared_ptr<std::vector<std::string>> left_out_;  // paths, of this object and of those in it
 };
 
 }  // namespace longhaul

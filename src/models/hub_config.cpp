@@ -125,10 +125,10 @@ void finish_config(JsonReader& config, const Json& json, const std::string& wher
   std::vector<std::string> unknown, idle;
   for (const std::string& path : overridden) {
     const std::string key = path.substr(0, path.find('.'));
-    if (json.contains(key) && !config.was_read(key))
-      idle.push_back(key);
-    else if (path != key && config.was_ignored(path))
+    if (config.was_left_out(path))
       idle.push_back(path);
+    else if (json.contains(key) && !config.was_read(key))
+      idle.push_back(key);
   }
   for (const std::string& key : config.strangers()) {
     const bool said = !json[key].is_null();

@@ -56,23 +56,23 @@ double number_of(JsonReader& config, std::optional<JsonReader>& settings, const 
   return value;
 }
 
-void leave_out(JsonReader& config, JsonReader& settings, const std::string& key, const std::string& why) {
-  settings.leave_out(key, why);
-  config.ignore(settings.path(key));  // whoever has changed it is told
+// Most classes turn whole heads: of type default they do not look at a share, of other types they end in an error.
+void leave_out_share(JsonReader& holder, const std::string& type) {
+  if (holder.was_left_out(holder.path(kPartial)) || !holder.is_set(kPartial) || holder.number(kPartial) == 1) return;
+  if (type != "default" && type != "clex") holder.refuse(kPartial, "1 with rope_type " + type);
+  holder.leave_out(kPartial, "this class turns whole heads");
 }
 
 // Rotary dimensions: int(head_dim * share).
 int64_t dimensions_of(JsonReader& config, std::optional<JsonReader>& settings, const RopeFamily& family,
-                      int64_t head_dim, std::vector<EncodingFact>& facts) {
+                      const std::string& type, int64_t head_dim, std::vector<EncodingFact>& facts) {
   const bool inside = settings && settings->is_set(kPartial);
   double share = family.partial;
   if (family.partly) {
     share = number_of(config, settings, kPartial, family.partial_key, family.partial, facts);
   } else {
-    constexpr const char* kWhy = "this class turns whole heads";
-    if (inside && settings->number(kPartial) != 1) leave_out(config, *settings, kPartial, kWhy);
-    const bool said = config.was_ignored(kPartial) || !config.is_set(kPartial);  // of other layers
-    if (!said && config.number(kPartial) != 1) config.leave_out(kPartial, kWhy);
+    if (settings) leave_out_share(*settings, type);
+    leave_out_share(config, type);
   }
   const auto dim = static_cast<int64_t>(static_cast<double>(head_dim) * share);
   if (dim < 2 || dim % 2 != 0 || dim > head_dim) {
@@ -110,12 +110,12 @@ std::string type_of(std::optional<JsonReader>& settings, const RopeFamily& famil
 }
 
 // Settings of other types, which the reference leaves out too. What resembles one that was read is finish()'s to refuse.
-void leave_out_idle(JsonReader& config, JsonReader& settings, const std::string& type) {
+void leave_out_idle(JsonReader& settings, const std::string& type) {
   for (const char* key :
        {"factor", "original_max_position_embeddings", "attention_factor", "beta_fast", "beta_slow", "mscale",
         "mscale_all_dim", "truncate", "low_freq_factor", "high_freq_factor", "short_factor", "long_factor"}) {
-    if (settings.was_read(key) || !settings.is_set(key)) continue;
-    leave_out(config, settings, key, "it says nothing of rope_type " + type);
+    if (!settings.was_read(key) && settings.is_set(key))
+      settings.leave_out(key, "it says nothing of rope_type " + type);
   }
 }
 
@@ -129,7 +129,7 @@ Rope read_rope(JsonReader& config, const RopeFamily& family, int64_t head_dim, i
   rope.anew = family.anew;
   rope.type = type_of(settings, family, rope.policy_facts);
   rope.base.theta = number_of(config, settings, "rope_theta", family.theta_key, family.theta, rope.facts);
-  rope.base.dim = dimensions_of(config, settings, family, head_dim, rope.facts);
+  rope.base.dim = dimensions_of(config, settings, family, rope.type, head_dim, rope.facts);
   for (const std::string& read : {family.theta_key, family.partial_key}) config.ignore(read);
   rope.base.max_positions = max_positions;
   rope.base.original_positions = family.original_positions;
@@ -138,7 +138,7 @@ Rope read_rope(JsonReader& config, const RopeFamily& family, int64_t head_dim, i
   RopeReader reader(settings ? &*settings : nullptr, rope.base);
   rope.policy = RopeTypes().find(rope.type).make(reader);
   if (settings) {
-    leave_out_idle(config, *settings, rope.type);
+    leave_out_idle(*settings, rope.type);
     settings->finish();
   }
   rope.policy_facts.insert(rope.policy_facts.end(), reader.facts.begin(), reader.facts.end());
