@@ -322,11 +322,14 @@ def gemma(d):
         head_dim=d.one(8, 16, 32),
         rope_theta=d.one(10000.0, 100.0),
         tie_word_embeddings=True,
+        attention_bias=d.one(True, False),
+        hidden_act=d.one("gelu_pytorch_tanh", "gelu", "relu"),
     )
 
 
 def gemma2(d):
     return gemma(d) | {
+        "hidden_activation": d.one("gelu_pytorch_tanh", "gelu"),
         "query_pre_attn_scalar": d.one(16, 100),
         "sliding_window": d.one(8, 20),
         "attn_logit_softcapping": d.one(None, 50.0, 2.0),
@@ -336,6 +339,7 @@ def gemma2(d):
 
 def gemma3_text(d):
     c = gemma(d) | {
+        "hidden_activation": d.one("gelu_pytorch_tanh", "gelu"),
         "query_pre_attn_scalar": d.one(16, 100),
         "sliding_window": d.one(8, 20),
         "final_logit_softcapping": d.one(None, 30.0),

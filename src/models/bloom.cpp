@@ -17,6 +17,9 @@ class Bloom : public HubModel {
     eps_ = positive_or(config, "layer_norm_epsilon", 1e-5);
     residual_behind_norm_ = config.boolean_or("apply_residual_connection_post_layernorm", false);
     if (size_or(config, "n_inner", 4 * width_) != 4 * width_) config.refuse("n_inner", str("null or ", 4 * width_));
+    if (config.boolean_or("slow_but_exact", false) && config.integer_or("pretraining_tp", 1, 1) > 1)
+      config.leave_out("slow_but_exact",
+                       "with pretraining_tp > 1 the reference then drops biases, which are added here");
     for (const char* key : {"slow_but_exact", "masked_softmax_fusion", "offset_alibi", "attention_softmax_in_fp32",
                             "skip_bias_add", "skip_bias_add_qkv"})
       config.ignore(key);  // how the reference computes, not what

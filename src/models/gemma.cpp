@@ -23,14 +23,13 @@ class Gemma : public HubModel {
     sizes_ = read_heads(config, first ? 3072 : 2304, first ? 16 : 8, first ? 16 : 4, 256);
     hidden_ = size_or(config, "intermediate_size", first ? 24576 : 9216);
     eps_ = positive_or(config, "rms_norm_eps", 1e-6);
-    only_flag(config, "attention_bias", false);
+    bias_ = config.boolean_or("attention_bias", false);
     only_flag(config, "use_bidirectional_attention", false);
-    // Gemma 1's files say gelu and mean its tanh form; hidden_act is a key of theirs alone.
-    config.ignore("hidden_act");
-    if (first)
-      config.ignore("hidden_activation");
-    else
-      activation_ = activation_or(config, "hidden_activation", "gelu_pytorch_tanh");
+    // What counts and what some files have beside it. Gemma 1's files say gelu and mean its tanh form.
+    const char *key = first ? "hidden_act" : "hidden_activation", *other = first ? "hidden_activation" : "hidden_act";
+    config.ignore(other);
+    const bool old = first && config.is_set(key) && config.value(key) == "gelu";
+    if (!old) activation_ = activation_or(config, key, "gelu_pytorch_tanh");
     info_.layers = size_or(config, "num_hidden_layers", first ? 28 : 26, kMostParts);
     info_.trained_length = size_or(config, "max_position_embeddings", generation == 3 ? 131072 : 8192);
     read_attention(config);
@@ -128,14 +127,14 @@ class Gemma : public HubModel {
     AttentionWeights w;
     w.heads = heads, w.kv_heads = kv_heads, w.head_dim = size;
     w.norm = norm(p + "input_layernorm");
-    w.qkv =
-        stack(a + "qkv_proj",
-              {{a + "q_proj", heads * size}, {a + "k_proj", kv_heads * size}, {a + "v_proj", kv_heads * size}}, width);
+    w.qkv = stack(a + "qkv_proj",
+                  {{a + "q_proj", heads * size}, {a + "k_proj", kv_heads * size}, {a + "v_proj", kv_heads * size}},
+                  width, bias_);
     if (generation_ == 3) {
       w.q_norm = rms_norm(a + "q_norm", size, eps_, 1);
       w.k_norm = rms_norm(a + "k_norm", size, eps_, 1);
     }
-    w.out = linear(a + "o_proj", width, heads * size);
+    w.out = linear(a + "o_proj", width, heads * size, bias_);
     if (!info_.windows.empty()) w.window = info_.windows[static_cast<size_t>(i)];
     w.soft_cap = soft_cap_;
     w.scale = scale_;
@@ -148,6 +147,7 @@ class Gemma : public HubModel {
   double eps_ = 0, soft_cap_ = 0;
   std::optional<double> scale_;
   Activation activation_ = Activation::gelu_tanh;
+  bool bias_ = false;
   std::vector<bool> slides_;  // layers of the kind that has a window, if there is one, and (Gemma 3) local frequencies
   std::vector<Layer> layers_;
 };

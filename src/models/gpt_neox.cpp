@@ -37,7 +37,9 @@ class GptNeoX : public HubModel {
     embedding_name_ = "gpt_neox.embed_in.weight";
     embedding_ = add_matrix(embedding_name_, {size_or(config, "vocab_size", 50432), width_});
     for (int64_t i = 0; i < info_.layers; ++i) layers_.push_back(make_layer(i));
-    set_head(layer_norm("gpt_neox.final_layer_norm", width_, eps_), "embed_out",
+    // A state_dict of transformers 5 has the name that other families have.
+    const bool renamed = !source.files.has("embed_out.weight") && source.files.has("lm_head.weight");
+    set_head(layer_norm("gpt_neox.final_layer_norm", width_, eps_), renamed ? "lm_head" : "embed_out",
              config.boolean_or("tie_word_embeddings", false));
     encoding_ = rotary(std::move(rope), source.dtype);
     finish(source, "gpt_neox");

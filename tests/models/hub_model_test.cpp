@@ -215,6 +215,12 @@ TEST_F(HubModelTest, ClassesThatTurnWholeHeadsDoNotReadAShare) {
     EXPECT_TRUE(logits_of(*load_model(folder_.path()), 9).equal(want)) << family;
     EXPECT_TRUE(contains(testing::internal::GetCapturedStderr(), "partial_rotary_factor is left out")) << family;
   }
+  ToyCheckpoint scaled = toy_checkpoint("llama");
+  scaled.config["partial_rotary_factor"] = 0.5;
+  scaled.config["rope_scaling"] = {{"type", "linear"}, {"factor", 2}};
+  scaled.write(folder_.path());
+  EXPECT_TRUE(contains(error_of([&] { load_model(folder_.path()); }),
+                       "partial_rotary_factor: wanted 1 with rope_type linear, found 0.5"));
   for (const char* family : {"phi", "phi3", "gpt_neox"}) {
     ToyCheckpoint toy = toy_checkpoint(family);
     toy.config.erase("rotary_pct");
@@ -225,6 +231,39 @@ TEST_F(HubModelTest, ClassesThatTurnWholeHeadsDoNotReadAShare) {
     toy.write(folder_.path());
     EXPECT_FALSE(logits_of(*load_model(folder_.path()), 9).equal(all)) << family;
   }
+}
+
+TEST_F(HubModelTest, GemmaReadsTheActivationOfItsGeneration) {
+  const auto with = [&](const char* family, const char* key, const char* value) {
+    ToyCheckpoint toy = toy_checkpoint(family);
+    for (const char* other : {"hidden_act", "hidden_activation"}) toy.config.erase(other);
+    if (value) toy.config[key] = value;
+    toy.write(folder_.path());
+    return logits_of(*load_model(folder_.path()), 9);
+  };
+  for (const auto& [family, key, other] : {std::tuple{"gemma", "hidden_act", "hidden_activation"},
+                                           std::tuple{"gemma2", "hidden_activation", "hidden_act"}}) {
+    const Tensor tanh_form = with(family, key, nullptr);
+    EXPECT_TRUE(with(family, key, "gelu_pytorch_tanh").equal(tanh_form)) << family;
+    EXPECT_FALSE(with(family, key, "relu").equal(tanh_form)) << family;
+    EXPECT_TRUE(with(family, other, "relu").equal(tanh_form)) << family;
+    // The first files meant the tanh form.
+    EXPECT_EQ(with(family, key, "gelu").equal(tanh_form), std::string(family) == "gemma") << family;
+  }
+}
+
+TEST_F(HubModelTest, TheHeadOfGptNeoXMayHaveTheNameOfOthers) {
+  ToyCheckpoint toy = toy_checkpoint("gpt_neox");
+  toy.write(folder_.path());
+  const Tensor want = logits_of(*load_model(folder_.path()), 9);
+  const SafetensorsFile file = SafetensorsFile::open(folder_ / "model.safetensors");
+  std::vector<NamedTensor> tensors;
+  for (const auto& [name, view] : file.tensors())
+    tensors.push_back({name == "embed_out.weight" ? "lm_head.weight" : name, view.dtype, view.shape, view.bytes});
+  make_folders(folder_ / "renamed");
+  write_json(folder_ / "renamed/config.json", toy.config);
+  write_safetensors(folder_ / "renamed/model.safetensors", tensors);
+  EXPECT_TRUE(logits_of(*load_model(folder_ / "renamed"), 9).equal(want));
 }
 
 TEST_F(HubModelTest, AHeadThatIsNowhereIsTheEmbedding) {

@@ -107,7 +107,7 @@ TEST_F(PublishedConfig, AnOverrideThatNobodyReadsIsAnError) {
         << change;
   }
   EXPECT_TRUE(contains(message("mistral", Json::object(), {"slidin_window=null"}), "did you mean 'sliding_window'?"));
-  EXPECT_TRUE(contains(message("gemma", Json::object(), {"hidden_act=relu"}), "nothing reads 'hidden_act'"));
+  EXPECT_TRUE(contains(message("gemma2", Json::object(), {"hidden_act=relu"}), "nothing reads 'hidden_act'"));
   EXPECT_TRUE(contains(message("qwen2", Json::object(), {"sliding_window=5"}), "nothing reads 'sliding_window'"));
   EXPECT_EQ(message("qwen2", Json::object(), {"sliding_window=5", "use_sliding_window=true"}), "no error");
   EXPECT_TRUE(contains(message("falcon", {{"alibi", true}}, {"rope_theta=5"}), "nothing reads 'rope_theta'"));
