@@ -134,13 +134,14 @@ void answer_all(Requests& requests, int64_t window) {
   Answers answers;
   std::string line;
   const auto begun = std::chrono::steady_clock::now();
-  std::optional<Error> mistake;      // it ends the reading; what came before it is answered
-  std::vector<std::string> refused;  // of the requests that have no answer
+  std::optional<Error> mistake;  // it ends the reading; what came before it is answered
+  std::string first_refused;     // why the first request that has no answer has none
+  size_t refused = 0;
   for (int64_t number = 1; !mistake && read_line(requests, line); ++number) {
     if (trim(line).empty()) continue;
     try {
       const std::string why = add_request(line, str("line ", number), window, requests, answers);
-      if (!why.empty()) refused.push_back(why);
+      if (!why.empty() && ++refused == 1) first_refused = why;
     } catch (const Error& error) {
       mistake = error;
     }
@@ -150,13 +151,13 @@ void answer_all(Requests& requests, int64_t window) {
   while (requests.step()) {
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
-  const auto answered = static_cast<int64_t>(answers.shown() - refused.size());
-  if (answered > 0 || (!mistake && refused.empty()))
+  const auto answered = static_cast<int64_t>(answers.shown() - refused);
+  if (answered > 0 || (!mistake && refused == 0))
     log_info(with_commas(answered), " requests answered, ", with_commas(requests.tokens_read()), " tokens read in ",
              human_duration(seconds));
   if (mistake) throw Error(*mistake);
-  if (refused.size() > 1) fail(refused.front(), " (the first of ", refused.size(), " requests that have no answer)");
-  if (!refused.empty()) fail(refused.front());
+  if (refused > 1) fail(first_refused, " (the first of ", refused, " requests that have no answer)");
+  if (refused > 0) fail(first_refused);
 }
 
 int run(const AnswerFlags& flags) {

@@ -102,11 +102,11 @@ int convert(ConvertFlags& flags) {
 LH_REGISTER(Commands, "convert", "a model directory in another dtype, or in one file; checkpoints of CABLE's authors",
             [](CLI::App& app) {
               auto flags = std::make_shared<ConvertFlags>();
-              app.add_option("input", flags->input, "a model directory, or a .pt file")->required();
+              app.add_option("input", flags->input, "a model directory, or a .pt file")->required()->check(not_empty());
               add_dtype_flag(app);
               add_dry_run_flag(app);
               flags->dtype = app.get_option("--dtype");
-              app.add_option("output", flags->output, "what to make; must not exist")->required();
+              app.add_option("output", flags->output, "what to make; must not exist")->required()->check(not_empty());
               app.add_option("--format", flags->format, "of the output: run (directory) or state_dict (.pt)")
                   ->check(CLI::IsMember({"run", "state_dict"}))
                   ->capture_default_str();

@@ -125,10 +125,6 @@ void write(const SourceFolder& source, const FolderPlan& plan, const std::string
                     {{"format", "pt"}});
   for (const std::string& name : small_files(folder))
     write_file(path_join(made.path(), name), read_file(path_join(folder, name)));
-  // Every tensor is one that config.json asks for, or this is an error that lists them.
-  LoadOptions check_only;
-  check_only.weights = false;
-  if (is_known_model(plan.config)) load_model(made.path(), check_only);
   made.publish();
 }
 
@@ -139,7 +135,12 @@ Conversion convert_folder(const std::string& folder, const std::string& output, 
   FolderPlan plan = make_plan(source, dtype);
   const std::vector<std::string> copied = small_files(folder);
   if (!copied.empty()) plan.lines.push_back("copied: " + join(copied, ", "));
-  if (!is_known_model(plan.config))
+  // Every tensor is one that config.json asks for, or this is an error that lists them.
+  LoadOptions check_only;
+  check_only.weights = false;
+  if (is_known_model(source.config))
+    load_model(folder, check_only);
+  else
     plan.lines.push_back("no model that longhaul runs: its tensors are not checked against config.json");
   plan.lines.push_back(str(plan.headers.size(), " tensors of ", source.where));
   if (!dry) write(source, plan, folder, output);
