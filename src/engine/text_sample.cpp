@@ -36,7 +36,8 @@ std::string TextSampler::push(int64_t token, bool interrupted) {
   const bool stop = holds(stop_ids_, token), end_of_text = holds(ends_, token), last = --left_ == 0;
   std::string text = stop || end_of_text ? "" : stops_.push(decoder_.push(token));
   if (stop || end_of_text || last || interrupted) {
-    text += stops_.push(decoder_.finish()) + stops_.finish();
+    text += stops_.push(decoder_.finish());
+    text += stops_.finish();  // after it: what the decoder held may be a stop's end
     sample_.finish = stop ? "stop" : end_of_text ? "end_of_text" : last ? "length" : "interrupted";
   }
   if (stops_.found()) sample_.finish = "stop";

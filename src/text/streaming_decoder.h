@@ -15,15 +15,18 @@ namespace longhaul {
 class StreamingDecoder {
  public:
   explicit StreamingDecoder(const Tokenizer& tokenizer) : tokenizer_(&tokenizer) {}  // which must live longer
-  void skip(std::span<const int64_t> ids);  // of a text that is known: what is pushed goes on from it. Error as push()
+  // The first ids of a text, whose own text is known: what is pushed goes on from it. Error as push().
+  void skip(std::span<const int64_t> ids);
   std::string push(int64_t id);  // text that is now certain, possibly ""; Error on an id outside the vocabulary
   std::string finish();          // U+FFFD when the ids ended inside a character, else ""; then a new text may begin
 
  private:
   std::string whole_characters();
+  std::string without_known(const std::string& text);
   const Tokenizer* tokenizer_;
   std::unique_ptr<Decoding> decoding_;  // null between texts
   std::string held_back_;               // at most 3 bytes between calls
+  std::string known_;                   // of the skipped ids' text, what is still to come out
 };
 
 }  // namespace longhaul

@@ -117,6 +117,34 @@ TEST(TextSampler, ASpecialTokenIsAStopThatIsSpelledSo) {
   EXPECT_FALSE(other.ended());
 }
 
+// What the decoder holds when a text ends comes behind what the stops hold, and may be the end of a stop.
+TEST(TextSampler, WhatIsHeldBackAtTheEndComesInItsOrder) {
+  const auto bytes = make_tokenizer("bytes");
+  TextSampler cut(*bytes, 2, {"END"}, {});
+  EXPECT_EQ(cut.push('E'), "");
+  EXPECT_EQ(cut.push(0xC3), "E\xEF\xBF\xBD");
+  EXPECT_EQ(cut.sample().finish, "length");
+  SortedJson json = made_up_json({});
+  json["decoder"] = {{"type", "Sequence"}, {"decoders", {{{"type", "ByteFallback"}}, {{"type", "Fuse"}}}}};
+  json["model"]["vocab"]["<0x0A>"] = 256;
+  const PipelineTokenizer fallback = made_up_tokenizer(json);
+  const auto told = [&](const std::string& stop, const std::vector<int64_t>& ids) {
+    TextSampler sampler(fallback, static_cast<int64_t>(ids.size()), {stop}, {});
+    std::string text;
+    for (int64_t id : ids) text += sampler.push(id);
+    return text + "|" + sampler.sample().finish;
+  };
+  EXPECT_EQ(told("\n\n", {'x', 256}), "x\n|length");
+  EXPECT_EQ(told("\n\n", {'x', 256, 256}), "x|stop");
+  EXPECT_EQ(told("#\n", {'#', 256}), "|stop");
+  // A prompt's own end is no part of what continues it.
+  TextSampler behind(fallback, 2, {"\n"}, {});
+  behind.go_on_from(std::vector<int64_t>{'Q', 256});
+  EXPECT_EQ(behind.push('x'), "x");
+  EXPECT_EQ(behind.push('y'), "y");
+  EXPECT_EQ(behind.sample().finish, "length");
+}
+
 TEST(GenerateText, EndsAtAnEndToken) {
   const Told t = told(bytes_of("hi. x"), 5, {}, [](GenerateOptions& options) { options.ends = {7, '.'}; });
   EXPECT_EQ(t.sample.text, "hi");

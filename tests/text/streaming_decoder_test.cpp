@@ -50,6 +50,26 @@ TEST(StreamingDecoder, StartsAnewAfterTheEndAndSkipsSpecialTokens) {
   EXPECT_TRUE(contains(error_of([&] { decoder.push(257); }), "257"));
 }
 
+TEST(StreamingDecoder, GoesOnFromATextThatIsKnown) {
+  auto tokenizer = make_tokenizer("bytes");
+  const auto behind = [&](const std::string& known, const std::string& more) {
+    StreamingDecoder decoder(*tokenizer);
+    std::vector<int64_t> bytes;
+    for (unsigned char byte : known) bytes.push_back(byte);
+    decoder.skip(bytes);
+    std::string text;
+    for (unsigned char byte : more) text += decoder.push(byte);
+    return text + decoder.finish();
+  };
+  EXPECT_EQ(behind("ab", "c"), "c");
+  EXPECT_EQ(behind("ab", ""), "");
+  EXPECT_EQ(behind("a\xC3", "\xA9!"),
+            "\xC3\xA9!");  // the known text ended in U+FFFD, which the whole character takes back
+  EXPECT_EQ(behind("a\xC3", "!"), "!");
+  EXPECT_EQ(behind("a\xC3", ""), "");
+  EXPECT_EQ(behind("\xE4\xBD", "\xA0"), "\xE4\xBD\xA0");
+}
+
 // Unicode 15, section 3.9, table 3-8: the example of the standard itself.
 TEST(Utf8, ReplacesMaximalSubparts) {
   const std::string r = "\xEF\xBF\xBD";
