@@ -16,6 +16,7 @@
 #include "cli/command.h"
 #include "cli/model_flags.h"
 #include "engine/requests.h"
+#include "engine/text_sample.h"
 #include "io/hub_folder.h"
 #include "models/end_tokens.h"
 
@@ -43,19 +44,19 @@ GenerateRequest read_generate(JsonReader& json) {
   sampler.repetition_penalty = json.number_or("repetition_penalty", sampler.repetition_penalty);
   sampler.presence_penalty = json.number_or("presence_penalty", sampler.presence_penalty);
   sampler.frequency_penalty = json.number_or("frequency_penalty", sampler.frequency_penalty);
-  request.seed = static_cast<uint64_t>(json.integer_or("seed", static_cast<int64_t>(common_flags().seed), INT64_MIN));
+  request.seed = json.integer_or("seed", static_cast<int64_t>(common_flags().seed), INT64_MIN);
   return request;
 }
 
 struct Named {
-  std::string kind;
+  std::string where, kind;
   TextRequest request;
 };
 
 Named read_request(const std::string& line, const std::string& where, int64_t window) {
   const Json json = parse_json(line, where);
   JsonReader reader(json, where);
-  Named named{reader.string("kind"), {}};
+  Named named{where, reader.string("kind"), {}};
   if (named.kind == "loglikelihood") {
     named.request = LoglikelihoodRequest{reader.string("context"), reader.string("continuation")};
   } else if (named.kind == "rolling") {
@@ -90,12 +91,20 @@ class Answers {
       std::fwrite(lines_.front()->data(), 1, lines_.front()->size(), stdout);
     std::fflush(stdout);
   }
+  // There is none: the error is the answer.
+  void refuse(size_t number, const Named& named, const std::string& why) {
+    if (++refused_ == 1) first_refused_ = str(named.where, ": ", why);
+    end(number, {{"kind", named.kind}, {"error", why}});
+  }
   size_t waiting() const { return lines_.size(); }
   size_t shown() const { return shown_; }
+  size_t refused() const { return refused_; }
+  const std::string& first_refused() const { return first_refused_; }
 
  private:
   std::deque<std::optional<std::string>> lines_;
-  size_t shown_ = 0;
+  size_t shown_ = 0, refused_ = 0;
+  std::string first_refused_;
 };
 
 // As many texts of that length as are asked for, or what half of the free memory holds, but one at least.
@@ -106,7 +115,8 @@ int64_t room_for(const Model& model, int64_t context, int64_t batch, CacheType c
   return std::max(each, std::min(affordable, batch * each)) * kPageRows;
 }
 
-// The next line of the input, answering while there is none: who asks may wait for an answer before asking on.
+// The next line of the input, answering while there is none: who asks may wait for an answer before asking on. (Lines that were read
+// ahead are known to in_avail() only where C++ reads for itself.)
 bool read_line(Requests& requests, std::string& line) {
   pollfd input{STDIN_FILENO, POLLIN, 0};
   while (std::cin.rdbuf()->in_avail() <= 0 && ::poll(&input, 1, 0) == 0 && requests.step()) {
@@ -114,19 +124,21 @@ bool read_line(Requests& requests, std::string& line) {
   return static_cast<bool>(std::getline(std::cin, line));
 }
 
-// Error for a line that is no request. Returns why one cannot be answered, which then is its answer; "": it can.
-std::string add_request(const std::string& line, const std::string& where, int64_t window, Requests& requests,
-                        Answers& answers) {
-  const Named named = read_request(line, where, window);
+// Error for a line that is no request.
+void add_request(const std::string& line, const std::string& where, int64_t window, Requests& requests,
+                 Answers& answers) {
+  Named named = read_request(line, where, window);
+  const TextRequest request = std::move(named.request);
   const size_t place = answers.begin();
   try {
-    requests.add(named.request, [&answers, kind = named.kind, place](const TextAnswer& answer) {
-      answers.end(place, json_of(kind, answer));
+    requests.add(request, [&answers, named, place](const TextAnswer& answer) {
+      if (answer.error.empty())
+        answers.end(place, json_of(named.kind, answer));
+      else
+        answers.refuse(place, named, answer.error);
     });
-    return "";
   } catch (const Error& error) {
-    answers.end(place, {{"kind", named.kind}, {"error", error.what()}});
-    return str(where, ": ", error.what());
+    answers.refuse(place, named, error.what());
   }
 }
 
@@ -135,13 +147,10 @@ void answer_all(Requests& requests, int64_t window) {
   std::string line;
   const auto begun = std::chrono::steady_clock::now();
   std::optional<Error> mistake;  // it ends the reading; what came before it is answered
-  std::string first_refused;     // why the first request that has no answer has none
-  size_t refused = 0;
   for (int64_t number = 1; !mistake && read_line(requests, line); ++number) {
     if (trim(line).empty()) continue;
     try {
-      const std::string why = add_request(line, str("line ", number), window, requests, answers);
-      if (!why.empty() && ++refused == 1) first_refused = why;
+      add_request(line, str("line ", number), window, requests, answers);
     } catch (const Error& error) {
       mistake = error;
     }
@@ -151,16 +160,18 @@ void answer_all(Requests& requests, int64_t window) {
   while (requests.step()) {
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+  const size_t refused = answers.refused();
   const auto answered = static_cast<int64_t>(answers.shown() - refused);
   if (answered > 0 || (!mistake && refused == 0))
     log_info(with_commas(answered), " requests answered, ", with_commas(requests.tokens_read()), " tokens read in ",
              human_duration(seconds));
   if (mistake) throw Error(*mistake);
-  if (refused > 1) fail(first_refused, " (the first of ", refused, " requests that have no answer)");
-  if (refused > 0) fail(first_refused);
+  if (refused > 1) fail(answers.first_refused(), " (the first of ", refused, " requests that have no answer)");
+  if (refused > 0) fail(answers.first_refused());
 }
 
 int run(const AnswerFlags& flags) {
+  std::ios::sync_with_stdio(false);
   const auto model = flags.load();
   const auto tokenizer = flags.load_tokenizer();
   SchedulerOptions options;
@@ -170,6 +181,7 @@ int run(const AnswerFlags& flags) {
   const int64_t context =
       flags.context.empty() ? model->info().trained_length : parse_length(flags.context, "--context");
   const int64_t window = flags.window.empty() ? context : parse_length(flags.window, "--window");
+  check(context >= 1 && context <= kMostTokens, "--context: wanted 1 to ", with_commas(kMostTokens), ", got ", context);
   check(window >= 1 && window <= context, "--window: wanted 1 to ", context, " (--context), got ", window);
   options.longest = context;
   const CacheType cache = flags.cache();

@@ -1,6 +1,7 @@
 #include "engine/requests.h"
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 
 #include "base/error.h"
@@ -22,6 +23,8 @@ void add_scores(TextAnswer& answer, const TokenScores& scores) {
     answer.greedy = answer.greedy && rank[i] == 0;
   }
   answer.tokens += count;
+  if (!std::isfinite(answer.log_prob))
+    answer.error = str("the model's logits are not finite: ln p is ", answer.log_prob);
 }
 
 // In the order of the text: which window is ready first depends on what else is asked.
@@ -31,6 +34,7 @@ TextAnswer sum_of(const std::vector<TextAnswer>& parts) {
     sum.log_prob += part.log_prob;
     sum.greedy = sum.greedy && part.greedy;
     sum.tokens += part.tokens;
+    if (sum.error.empty()) sum.error = part.error;
   }
   return sum;
 }
@@ -122,19 +126,25 @@ void Requests::queue(const GenerateRequest& request, const OnAnswer& on_answer) 
   request.sampler.validate(ids_, SamplerOptions::Names::keys);
   check(request.max_tokens >= 1 && request.max_tokens <= kMostTokens, "max_tokens: wanted 1 to ", kMostTokens, ", got ",
         request.max_tokens);
+  check(request.seed >= 0, "seed: wanted a number >= 0, got ", request.seed);
   for (const std::string& stop : request.stops) check(!stop.empty(), "stops: wanted texts, found an empty one");
   std::vector<int64_t> context = tokenizer_.before_text();
   tokenizer_.encode(request.context, context);
   if (context.empty()) context = beginning();
   auto text = std::make_shared<TextSampler>(tokenizer_, request.max_tokens, request.stops, ends_);
-  ContinueTokens more{std::move(context), request.max_tokens, request.sampler, request.seed};
+  ContinueTokens more{std::move(context), request.max_tokens, request.sampler, static_cast<uint64_t>(request.seed)};
   more.vocab = ids_;
   more.on_token = [text, on_answer](int64_t token) {
     text->push(token);
     if (!text->ended()) return true;
     const TextSample& sample = text->sample();
-    on_answer({0, false, sample.tokens, sample.text, sample.finish});
+    on_answer({0, false, sample.tokens, sample.text, sample.finish, {}});
     return false;
+  };
+  more.on_error = [on_answer](const Error& error) {
+    TextAnswer answer;
+    answer.error = error.what();
+    on_answer(answer);
   };
   scheduler_.add(std::move(more));
 }

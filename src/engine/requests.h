@@ -31,7 +31,7 @@ struct GenerateRequest {
   std::vector<std::string> stops{};
   int64_t max_tokens = 256;
   SamplerOptions sampler{.temperature = 0};
-  uint64_t seed = 0;
+  int64_t seed = 0;  // >= 0
 };
 using TextRequest = std::variant<LoglikelihoodRequest, RollingRequest, GenerateRequest>;
 
@@ -40,6 +40,7 @@ struct TextAnswer {
   bool greedy = true;
   int64_t tokens = 0;        // that were scored or generated
   std::string text, finish;  // of the third, as TextSample
+  std::string error;  // why there is no answer: the model's numbers for this text are not finite. "": there is one
 };
 
 // Queues requests at a scheduler. Answers come as they are ready, in any order.

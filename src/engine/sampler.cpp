@@ -12,6 +12,7 @@ namespace {
 
 constexpr double kLargestPenalty = 1000;  // any float times it, or divided by its inverse, is a finite double
 constexpr double kLargestAddition = 2;    // presence and frequency, as OpenAI's
+constexpr double kLargestBias = 1e30;     // far beyond any logit, and a finite double with a penalty
 
 struct Candidate {
   int64_t token;
@@ -104,7 +105,8 @@ void SamplerOptions::validate(int64_t vocab, Names names) const {
   check_addition(frequency_penalty, "frequency_penalty");
   for (const auto& [token, added] : bias) {
     check(token >= 0 && token < vocab, name("logit_bias"), ": wanted an id in [0, ", vocab, "), got ", token);
-    check(std::isfinite(added), name("logit_bias"), ": wanted a number for ", token, ", got ", added);
+    check(std::abs(added) <= kLargestBias, name("logit_bias"), ": wanted a number in [", -kLargestBias, ", ",
+          kLargestBias, "] for ", token, ", got ", added);
   }
 }
 

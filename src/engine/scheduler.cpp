@@ -103,7 +103,8 @@ class Scheduler::ContinueText : public Text {
       : left_(request.max_tokens),
         vocab_(request.vocab),
         sampler_(request.sampler, request.seed, request.index),
-        on_token_(std::move(request.on_token)) {
+        on_token_(std::move(request.on_token)),
+        on_error_(std::move(request.on_error)) {
     check(!request.context.empty() && left_ >= 1, "continue: wanted a context and at least one token behind it, got ",
           request.context.size(), " and ", left_);
     tokens = std::move(request.context);
@@ -120,13 +121,23 @@ class Scheduler::ContinueText : public Text {
     if (!outcome.logits.defined()) return;
     const int64_t all = outcome.logits.size(0);
     check(vocab_ <= all, "continue: the model knows ", all, " ids, asked for ", vocab_);
-    const int64_t token = sampler_.next(outcome.logits.narrow(0, 0, vocab_ > 0 ? vocab_ : all));
-    if (on_token_(token) && --left_ > 0) tokens.push_back(token);
+    const std::optional<int64_t> token = draw(outcome.logits.narrow(0, 0, vocab_ > 0 ? vocab_ : all));
+    if (token && on_token_(*token) && --left_ > 0) tokens.push_back(*token);
+  }
+  std::optional<int64_t> draw(const Tensor& logits) {
+    try {
+      return sampler_.next(logits);
+    } catch (const Error& error) {
+      if (!on_error_) throw;
+      on_error_(error);
+      return std::nullopt;
+    }
   }
 
   int64_t left_, vocab_;
   Sampler sampler_;
   std::function<bool(int64_t)> on_token_;
+  std::function<void(const Error&)> on_error_;
 };
 
 // Texts that wait, with one context.
@@ -185,7 +196,10 @@ void Scheduler::queue(std::unique_ptr<Text> text) {
 bool Scheduler::shares(const Text& text) const {
   const Encoding& encoding = engine_.model().encoding();
   const bool moves = encoding.moves_with_length() || encoding.plans_request() || encoding.begins_anew(1, text.longest);
-  return text.context > 1 && !moves && encoding.traits().chunk_exact && !encoding.traits().by_length;
+  // It must fit beside the group's context: a page that this fills in part is there twice then.
+  const int64_t shared = text.context - 1;
+  const bool fits = Engine::pages_for(shared) + Engine::pages_for(text.longest) - shared / kPageRows <= pages_;
+  return shared > 0 && fits && !moves && encoding.traits().chunk_exact && !encoding.traits().by_length;
 }
 
 void Scheduler::close_to_others(const Group& group) {
@@ -200,7 +214,7 @@ bool Scheduler::open(Group& group) {
   const int64_t pages = Engine::pages_for(shared);
   int64_t most = 0;  // that one of its texts needs beside them
   for (const auto& text : group.waiting) most = std::max(most, Engine::pages_for(text->longest) - shared / kPageRows);
-  if (group.waiting.size() > 1 && shared > 0 && pages + most <= pages_) {
+  if (group.waiting.size() > 1) {  // only of texts that fit beside it
     if (pages + most > free_pages()) return false;
     group.reservation = std::make_unique<Reservation>(reserved_, pages);
     group.first = std::make_unique<Reservation>(reserved_, most);
@@ -307,7 +321,10 @@ bool Scheduler::step() {
     admit();
   }
   Pass pass(*this);
-  if (pass.is_empty()) return false;
+  if (pass.is_empty()) {
+    check(groups_.empty(), "scheduler: ", groups_.size(), " contexts wait for room that nobody gives back");
+    return false;
+  }
   tokens_read_ += pass.run(engine_);
   std::erase_if(running_, [](const auto& text) { return text->unread() == 0; });
   return true;

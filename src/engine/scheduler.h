@@ -10,6 +10,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/error.h"
 #include "engine/engine.h"
 #include "engine/sampler.h"
 
@@ -29,6 +30,7 @@ struct ContinueTokens {
   uint64_t seed = 0, index = 0;  // as Sampler
   int64_t vocab = 0;             // as GenerateOptions
   std::function<bool(int64_t token)> on_token{};
+  std::function<void(const Error&)> on_error{};  // no token can be drawn, and the text ends; without it step() throws
 };
 
 struct SchedulerOptions {

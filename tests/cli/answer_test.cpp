@@ -65,6 +65,7 @@ TEST_F(AnswerCommand, WhatCannotBeAnsweredSaysWhyAndTheOthersAreAnswered) {
        "loglikelihood: the continuation adds no token to its context"},
       {R"({"kind": "generate", "context": "x", "top_p": 2})", "top_p: wanted a number in [0, 1], got 2"},
       {R"({"kind": "generate", "context": "x", "top_k": -1})", "top_k: wanted a number >= 0, got -1"},
+      {R"({"kind": "generate", "context": "x", "seed": -1})", "seed: wanted a number >= 0, got -1"},
       {R"({"kind": "generate", "context": "x", "max_tokens": 0})", "max_tokens: wanted 1 to 4294967296, got 0"},
       {R"({"kind": "generate", "context": "x", "max_tokens": 65})",
        "a text of 65 tokens with what may continue it, the context has 64"},
@@ -100,6 +101,26 @@ TEST_F(AnswerCommand, AnswersWhileTheNextRequestIsThoughtOf) {
   EXPECT_EQ(split(out_, '\n').size(), 3u) << out_;
 }
 
+// Requests that wait in an open pipe are answered together: what they share is read once.
+TEST_F(AnswerCommand, WhatWaitsInAPipeIsAnsweredTogether) {
+  std::string requests;
+  for (const char* more : {" a", " b", " c", " d"})
+    requests += str(R"({"kind": "loglikelihood", "context": ")", std::string(60, 'x'), R"(", "continuation": ")", more,
+                    "\"}\n");
+  ASSERT_EQ(run("answer --model cable --threads 1", requests), 0);
+  const auto tokens_read = [&] {
+    const size_t end = err_.find(" tokens read");
+    return end == std::string::npos ? err_ : err_.substr(err_.find("answered, "), end - err_.find("answered, "));
+  };
+  const std::string together = tokens_read();
+  write_file(folder_ / "requests.jsonl", requests);
+  const std::string talk =
+      "(touch told; (cat requests.jsonl; while [ $(wc -l < told) -lt 4 ]; do sleep 0.05; done) | "
+      "timeout 60 '" LH_PROGRAM "' answer --model cable --threads 1 > told)";
+  ASSERT_EQ(run_shell(talk), 0) << err_;
+  EXPECT_EQ(tokens_read(), together) << err_;
+}
+
 TEST_F(AnswerCommand, MistakesAreOneLine) {
   auto refuses = [&](const std::string& arguments, const std::string& input, const std::string& part) {
     expect_refusal("answer --model cable --threads 1 " + arguments, part, input);
@@ -111,6 +132,8 @@ TEST_F(AnswerCommand, MistakesAreOneLine) {
   refuses("", R"({"kind": "rolling", "text": "x", "continuation": "y"})", "unknown key 'continuation'");
   refuses("", R"({"kind": "generate", "context": "x", "max_tokens": 0.5})", "max_tokens: wanted an integer");
   refuses("--window 200", "", "--window: wanted 1 to 128 (--context), got 200");
+  refuses("--context 0", "", "--context: wanted 1 to 4,294,967,296, got 0");
+  refuses("--context 9223372036854775807", "", "--context: wanted 1 to 4,294,967,296, got 9223372036854775807");
   refuses("--batch 0", "", "--batch: wanted 1 to 1048576, got 0");
 }
 

@@ -158,11 +158,15 @@ TEST(Sampler, MistakesAreErrors) {
   refuses({.presence_penalty = 2.1}, "--presence-penalty: wanted a number in [-2, 2], got 2.1");
   refuses({.frequency_penalty = NAN}, "--frequency-penalty");
   refuses({.bias = {{-1, 0}}}, "--logit-bias");
-  refuses({.bias = {{1, INFINITY}}}, "--logit-bias: wanted a number for 1, got inf");
+  refuses({.bias = {{1, INFINITY}}}, "--logit-bias: wanted a number in [-1e+30, 1e+30] for 1, got inf");
+  refuses({.bias = {{1, 1e308}}}, "got 1e+308");
   const SamplerOptions outside{.bias = {{7, 1}}};
   EXPECT_EQ(error_of([&] { outside.validate(7); }), "--logit-bias: wanted an id in [0, 7), got 7");
   EXPECT_TRUE(contains(error_of([&] { distribution(outside, logits_of({0, 1})); }), "token 7 is not among the 2"));
   expect_near(distribution({.repetition_penalty = 1000}, logits_of({3e38, -3e38, 0}), {0, 1, 2}), {{0, 1}});
+  Sampler favoured({.repetition_penalty = 0.001, .bias = {{1, 1e30}}}, 0, 0);
+  favoured.see(1);
+  EXPECT_EQ(favoured.next(logits_of({3, 2})), 1);
   Sampler sampler({}, 0, 0);
   EXPECT_THROW(sampler.next(logits_of({1, NAN})), Error);
   EXPECT_THROW(sampler.next(logits_of({-INFINITY, -INFINITY})), Error);

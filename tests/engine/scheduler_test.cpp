@@ -115,6 +115,43 @@ TEST(Scheduler, ContextsThatFillTheRoomAreNoDeadlock) {
   EXPECT_EQ(scheduler.tokens_read(), 99 + 2 * 413 + 459 + 2 * 10);
 }
 
+// Beside the context that it shares with those before it there is no room for this one: it is read alone.
+TEST(Scheduler, WhoComesLateAndDoesNotFitBesideTheContextIsReadAlone) {
+  const auto model = model_with("nope", at::kFloat);
+  Engine engine(*model, {.tokens = 3 * kPageRows});
+  Scheduler scheduler(engine, {1, 512});
+  int64_t ended = 0;
+  const auto add = [&](int64_t count) {
+    scheduler.add(ContinueTokens{tokens_from(1, 72), count, {}, 0, 0, 0, [&ended, left = count](int64_t) mutable {
+                                   ended += --left == 0;
+                                   return true;
+                                 }});
+  };
+  add(3), add(3);
+  ASSERT_TRUE(scheduler.step());
+  add(121), add(2);
+  for (int64_t steps = 0; scheduler.step(); ++steps) ASSERT_LT(steps, 1000);
+  EXPECT_EQ(ended, 4);
+}
+
+// Logits that are no numbers are one text's own trouble.
+TEST(Scheduler, ATextThatCannotGoOnLeavesTheOthersAlone) {
+  const auto model = model_with("nope", at::kFloat);
+  Engine engine(*model, {.tokens = 8 * kPageRows});
+  Scheduler scheduler(engine, {4, 512});
+  int64_t drawn = 0;
+  std::string error;
+  SamplerOptions unknown;
+  unknown.bias[kVocab] = 1;  // an id that the logits do not have
+  scheduler.add(ContinueTokens{
+      {1, 2}, 4, unknown, 0, 0, 0, [](int64_t) { return true; }, [&](const Error& found) { error = found.what(); }});
+  scheduler.add(ContinueTokens{{1, 2}, 4, {}, 0, 0, 0, [&](int64_t) { return ++drawn > 0; }});
+  while (scheduler.step()) {
+  }
+  EXPECT_EQ(error, "sampler: token 31 is not among the 31 logits");
+  EXPECT_EQ(drawn, 4);
+}
+
 // Frequencies that move with the text at every step, that are set for a request as a whole, or that begin anew when the
 // text is longer than 36 tokens; logits that are scaled by its length.
 constexpr const char* kMoving[] = {"step", "request", "anew", "log-n"};
