@@ -1,14 +1,10 @@
 // Sinusoidal embeddings (Vaswani et al. 2017, arXiv 1706.03762), added once to the token embeddings. Any length.
-#include <ATen/ops/arange.h>
-#include <ATen/ops/cos.h>
-#include <ATen/ops/outer.h>
-#include <ATen/ops/pow.h>
-#include <ATen/ops/sin.h>
 #include <ATen/ops/stack.h>
 
 #include <cmath>
 
 #include "pos/encoding.h"
+#include "pos/rotation.h"
 
 namespace longhaul {
 
@@ -27,9 +23,9 @@ class Sinusoidal : public Encoding {
   double embedding_scale() const override { return upstream_ ? 1 : std::sqrt(static_cast<double>(width_)); }
 
   Tensor embed(const Plan& plan) const override {
-    Tensor exponent = at::arange(0, width_, 2, at::kDouble) / static_cast<double>(width_);
-    Tensor angle = at::outer(plan.seq.positions, at::pow(10000.0, -exponent));
-    return (at::stack({at::sin(angle), at::cos(angle)}, -1).flatten(1) * scale_).to(dtype_);
+    const Rotation waves =
+        rotary_tables(plan.seq.positions, rotary_frequencies(10000, width_), scale_, RotaryLayout::interleaved, dtype_);
+    return at::stack({waves.sin, waves.cos}, -1).flatten(1);
   }
 
   Traits traits() const override { return {.causal_only = false}; }

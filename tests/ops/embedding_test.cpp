@@ -41,7 +41,7 @@ TEST(Embedding, MeetsTheGradientOfATiedHead) {
   const Tensor tokens = ids({4, 0, 4, 2}), slope = randn({4, 5}, at::kDouble, 2);
   (at::matmul(embedding_rows(table, tokens), table.t()) * slope).sum().backward();
   (at::matmul(other.index_select(0, tokens), other.t()) * slope).sum().backward();
-  EXPECT_LT((table.grad() - other.grad()).abs().max().item<double>(), 1e-14);
+  EXPECT_LT((table.grad() - other.grad()).abs().max().item<double>(), 1e-13);
 }
 
 TEST(Embedding, SameBitsOnAnyThreadCount) {
