@@ -4,8 +4,11 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
+
+#include "base/log.h"
 
 namespace longhaul {
 
@@ -23,8 +26,14 @@ void for_each_index(size_t count, int threads, const std::function<void(size_t)>
       }
     }
   };
+  const size_t wanted = std::min(count, static_cast<size_t>(std::max(1, threads)));
   std::vector<std::thread> others;
-  for (size_t i = 1; i < std::min(count, static_cast<size_t>(std::max(1, threads))); ++i) others.emplace_back(run);
+  others.reserve(wanted);
+  try {
+    while (others.size() + 1 < wanted) others.emplace_back(run);
+  } catch (const std::system_error& refused) {  // a limit of the system: those that there are do it all
+    log_warning("no more than ", others.size() + 1, " of ", wanted, " threads: ", refused.what());
+  }
   run();
   for (std::thread& thread : others) thread.join();
   if (error) std::rethrow_exception(error);

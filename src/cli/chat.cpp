@@ -116,6 +116,8 @@ ChatOptions options_of(const ChatFlags& flags, const Model& model, const Tokeniz
   options.generate.stops.insert(options.generate.stops.end(), style.stops.begin(), style.stops.end());
   options.generate.ends = chat_end_tokens(model_folder(flags.model), tokenizer);
   options.context = flags.context.empty() ? info.trained_length : parse_length(flags.context, "--context");
+  check(options.context >= 1 && options.context <= kMostTokens, "--context: wanted 1 to ", with_commas(kMostTokens),
+        ", got ", options.context);
   options.chunk = flags.chunk();
   options.cache = !flags.no_cache;
   options.cache_type = flags.cache();

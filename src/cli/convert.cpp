@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/files.h"
+#include "base/log.h"
 #include "base/strings.h"
 #include "cli/command.h"
 #include "data/output_folder.h"
@@ -14,6 +15,7 @@
 #include "io/torch_file.h"
 #include "models/cable_checkpoint.h"
 #include "models/models.h"
+#include "train/stop_signal.h"
 
 namespace longhaul {
 
@@ -81,19 +83,25 @@ int to_state_dict(const ConvertFlags& flags) {
   return 0;
 }
 
-int to_folder(const ConvertFlags& flags, const std::string& folder) {
+int to_folder(const ConvertFlags& flags, const std::string& folder, const StopSignals& signals) {
   check_no_hints(flags, "a model directory");
   std::optional<DType> dtype;
   if (flags.dtype->count() > 0) dtype = stored_dtype(common_flags().dtype);
-  const Conversion made = convert_folder(folder, flags.output, dtype, common_flags().dry_run);
+  const Conversion made =
+      convert_folder(folder, flags.output, dtype, common_flags().dry_run, [&] { return !signals.received().empty(); });
+  if (made.stopped) {
+    log_info("stopped by ", signals.received(), "; nothing was written");
+    return kInterrupted;
+  }
   print_result(flags, made.result, made.lines);
   return 0;
 }
 
 int convert(ConvertFlags& flags) {
+  const StopSignals signals;  // what was begun is written whole or removed
   check(!exists(flags.output), "convert: ", flags.output, " exists already; remove it or name another output");
   const bool is_file = flags.input.ends_with(".pt") || (exists(flags.input) && !is_folder(flags.input));
-  if (flags.format == "run" && !is_file) return to_folder(flags, model_folder(flags.input));
+  if (flags.format == "run" && !is_file) return to_folder(flags, model_folder(flags.input), signals);
   check(flags.dtype->count() == 0, "convert: --dtype is for model directories; the tensors of ", flags.input,
         " keep the dtype that they have");
   return flags.format == "run" ? to_run(flags) : to_state_dict(flags);

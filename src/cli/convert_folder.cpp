@@ -112,11 +112,15 @@ std::vector<std::string> small_files(const std::string& folder) {
   return names;
 }
 
-void write(const SourceFolder& source, const FolderPlan& plan, const std::string& folder, const std::string& output) {
+struct Stopped {};
+
+void write(const SourceFolder& source, const FolderPlan& plan, const std::string& folder, const std::string& output,
+           const std::function<bool()>& stop_asked) {
   OutputFolder made(output);
   write_json(path_join(made.path(), "config.json"), plan.config);
   write_safetensors(path_join(made.path(), "model.safetensors"), plan.headers,
                     [&](size_t i, const WriteFn& bytes) {
+                      if (stop_asked()) throw Stopped();
                       const Tensor tensor =
                           borrow_tensor(*plan.views[i]).to(scalar_type_of(plan.headers[i].dtype)).contiguous();
                       bytes({static_cast<const char*>(tensor.const_data_ptr()), tensor.nbytes()});
@@ -130,7 +134,8 @@ void write(const SourceFolder& source, const FolderPlan& plan, const std::string
 
 }  // namespace
 
-Conversion convert_folder(const std::string& folder, const std::string& output, std::optional<DType> dtype, bool dry) {
+Conversion convert_folder(const std::string& folder, const std::string& output, std::optional<DType> dtype, bool dry,
+                          const std::function<bool()>& stop_asked) {
   const SourceFolder source(folder);
   FolderPlan plan = make_plan(source, dtype);
   const std::vector<std::string> copied = small_files(folder);
@@ -143,9 +148,15 @@ Conversion convert_folder(const std::string& folder, const std::string& output, 
   else
     plan.lines.push_back("no model that longhaul runs: its tensors are not checked against config.json");
   plan.lines.push_back(str(plan.headers.size(), " tensors of ", source.where));
-  if (!dry) write(source, plan, folder, output);
-  return {{{"config", plan.config}, {"tensors", plan.headers.size()}, {"copied", copied}, {"notes", plan.lines}},
-          plan.lines};
+  Conversion made{
+      {{"config", plan.config}, {"tensors", plan.headers.size()}, {"copied", copied}, {"notes", plan.lines}},
+      plan.lines};
+  try {
+    if (!dry) write(source, plan, folder, output, stop_asked);
+  } catch (const Stopped&) {
+    made.stopped = true;
+  }
+  return made;
 }
 
 }  // namespace longhaul

@@ -139,6 +139,8 @@ int run(GenerateFlags& flags) {
         with_commas(kMostTokens), ", got ", options.max_tokens);
   check(options.samples >= 1 && options.samples <= kMostSamples, "--samples: wanted 1 to ", with_commas(kMostSamples),
         ", got ", options.samples);
+  check(options.samples <= kMostTokens / options.max_tokens, "--samples: wanted at most ", with_commas(kMostTokens),
+        " tokens in all, got ", options.samples, " times ", with_commas(options.max_tokens));
   options.sampler.validate();
   options.ends = end_tokens(model_folder(flags.model));
   options.continues = true;

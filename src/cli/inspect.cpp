@@ -87,7 +87,7 @@ Json cost_of(const Model& model, int64_t length, const Held& held) {
 
 int64_t length_of(const InspectFlags& flags) {
   const int64_t length = parse_length(flags.length, "--length");
-  constexpr int64_t kLongest = int64_t{1} << 40;  // products of sizes stay below 2^63
+  constexpr int64_t kLongest = int64_t{1} << 36;  // products of sizes stay below 2^63
   check(length >= 1 && length <= kLongest, "--length: wanted 1 to ", with_commas(kLongest), ", got ", length);
   return length;
 }

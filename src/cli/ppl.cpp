@@ -52,6 +52,7 @@ std::vector<Subject> subjects_of(const PplFlags& flags, const Dataset& data) {
   options.weight_dtype = flags.weight_dtype;
   options.device = common_flags().device;
   options.chunk = flags.chunk.empty() ? 0 : parse_length(flags.chunk, "--chunk");
+  check(flags.chunk.empty() || options.chunk >= 1, "--chunk: wanted at least 1, got 0");
   options.vocab = data.vocab_size_without_added();
   options.journal = flags.journal;
   options.overrides = flags.overrides;
@@ -188,7 +189,8 @@ LH_REGISTER(
                      "own, MODEL/eval)");
       app.add_option("--chunk", flags->chunk,
                      "tokens that a layer takes at a time (default: 4k for "
-                     "windows above 8k)");
+                     "windows above 8k)")
+          ->check(not_empty());
       app.add_flag("--seeds", flags->merge,
                    "runs that differ only in their seed are one row, with "
                    "errors over seeds");

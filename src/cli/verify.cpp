@@ -92,7 +92,7 @@ int run(const VerifyFlags& flags) {
     const Json some = rows_of(*model, file, tensor.substr(0, tensor.size() - 4), flags.parts);
     const auto error = some[0]["error"].get<double>();
     good = good && error <= flags.tolerance;
-    if (!(error <= worst)) worst = error;
+    if (!std::isnan(worst) && !(error <= worst)) worst = error;
     rows.insert(rows.end(), some.begin(), some.end());
   }
   check(!rows.empty(), flags.reference, ": wanted NAME.ids and NAME.logits, found none");
@@ -122,6 +122,7 @@ std::function<int()> set_up(CLI::App& app) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app.add_option("--parts", flags->parts, "stretches of positions that are shown apart; 1: none")
+      ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
   return [flags] { return run(*flags); };
 }

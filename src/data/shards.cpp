@@ -238,7 +238,7 @@ void Dataset::open_bare(const std::string& tokenizer) {
   vocab_ = convention.vocab;
   end_of_text_ = convention.end_of_text;
   Hasher hash;
-  hash.add(str(bare.format, " ", vocab_, " ", end_of_text_));
+  hash.add(str(bare.format, " ", vocab_, " ", end_of_text_, tokenizer_hash_.empty() ? "" : " ", tokenizer_hash_));
   manifest_ = {{"format", bare.format},
                {"tokenizer", tokenizer_},
                {"vocab_size", vocab_},
