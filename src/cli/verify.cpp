@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "base/log.h"
 #include "base/strings.h"
 #include "cli/command.h"
 #include "cli/model_flags.h"
@@ -51,6 +52,9 @@ Json row_of(const std::string& sequence, int64_t begin, int64_t end, const Agree
 
 // NAME.ids [T] and NAME.logits [T, V] of the reference: a row of all positions, then rows of `parts` stretches of them.
 Json rows_of(const Model& model, const SafetensorsFile& file, const std::string& name, int64_t parts) {
+  const DType stored = file.at(name + ".ids").dtype;
+  check(stored == DType::i64 || stored == DType::i32 || stored == DType::u16 || stored == DType::u32, name,
+        ".ids: wanted I64, I32, U32 or U16, found ", name_of(stored));
   const Tensor ids = to_tensor(file.at(name + ".ids"), at::kLong);
   check(ids.dim() == 1 && ids.size(0) > 0, name, ".ids: wanted [T] with T >= 1, found ", ids.sizes());
   const Tensor want = to_tensor(file.at(name + ".logits"), at::kDouble);
@@ -80,7 +84,17 @@ void print(const Json& rows) {
   }
 }
 
+// Of a tensor that is no NAME.ids.
+void check_partner(const SafetensorsFile& file, const std::string& tensor, const std::string& where) {
+  const std::string ending = ".logits";
+  if (!tensor.ends_with(ending))
+    return log_warning(where, ": ", tensor, " is neither NAME.ids nor NAME.logits: left out");
+  const std::string ids = tensor.substr(0, tensor.size() - ending.size()) + ".ids";
+  check(file.has(ids), where, ": wanted ", ids, " beside ", tensor, ", found none");
+}
+
 int run(const VerifyFlags& flags) {
+  check(std::isfinite(flags.tolerance), "--tolerance: wanted a finite number, got ", flags.tolerance);
   at::NoGradGuard off;
   const SafetensorsFile file = SafetensorsFile::open(flags.reference);
   const auto model = flags.load();
@@ -88,7 +102,10 @@ int run(const VerifyFlags& flags) {
   double worst = 0;
   bool good = true;  // a number that is none is no agreement
   for (const std::string& tensor : file.names()) {
-    if (!tensor.ends_with(".ids")) continue;
+    if (!tensor.ends_with(".ids")) {
+      check_partner(file, tensor, flags.reference);
+      continue;
+    }
     const Json some = rows_of(*model, file, tensor.substr(0, tensor.size() - 4), flags.parts);
     const auto error = some[0]["error"].get<double>();
     good = good && error <= flags.tolerance;

@@ -9,11 +9,12 @@ namespace {
 LengthPlan make(Spec& spec, const MethodContext& model) {
   model.rotary(spec.name());
   const int64_t window = required_length(spec, "window");
+  const bool leaks = spec.has("leak");
   const double leak = spec.number("leak", 0), w = static_cast<double>(window);
-  check(leak == 0 || leak >= 1, "rerope: leak: wanted at least 1 (or no leak), got ", leak);
+  check(!leaks || leak >= 1, "rerope: leak: wanted at least 1 (or no leak), got ", leak);
   LengthPlan plan;
   plan.far = FarPairs{.window = window};
-  if (leak == 0) {
+  if (!leaks) {
     plan.far->query = [=](double) { return w; };
     plan.far->key = [](double) { return 0.0; };
   } else {  // w + (i - j - w) / leak

@@ -55,6 +55,11 @@ TEST_F(CheckpointCommands, VerifyTellsAgreementByPosition) {
   write_safetensors(folder_ / "reference.safetensors",
                     {to_named("a.ids", at::arange(0, at::kLong)), to_named("a.logits", at::zeros({0, 300}))});
   expect_refusal("verify llama reference.safetensors", "a.ids: wanted [T] with T >= 1");
+  write_safetensors(folder_ / "reference.safetensors",
+                    {to_named("a.ids", at::zeros({2})), to_named("a.logits", at::zeros({2, 300}))});
+  expect_refusal("verify llama reference.safetensors", "a.ids: wanted I64, I32, U32 or U16, found F32");
+  write_safetensors(folder_ / "reference.safetensors", {to_named("a.logits", at::zeros({2, 300}))});
+  expect_refusal("verify llama reference.safetensors", "wanted a.ids beside a.logits, found none");
   write_safetensors(folder_ / "reference.safetensors", {});
   expect_refusal("verify llama reference.safetensors", "wanted NAME.ids and NAME.logits, found none");
 }

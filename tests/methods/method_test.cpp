@@ -251,6 +251,7 @@ TEST(Methods, MistakesAreNamed) {
   EXPECT_EQ(refusal("self-extend:group=8,windw=4,window=4"),
             "self-extend: unknown key 'windw' (did you mean 'window'?)");
   EXPECT_EQ(refusal("rerope:window=0"), "rerope: window: wanted at least 1, got 0");
+  EXPECT_EQ(refusal("rerope:window=9,leak=0"), "rerope: leak: wanted at least 1 (or no leak), got 0");
   EXPECT_EQ(refusal("sink+rerope:window=4"), "--method: rerope:window=4: another part sets what far pairs see already");
   EXPECT_EQ(refusal("pi:factor=2+yarn:factor=2"),
             "--method: yarn:factor=2: another part sets the rotary frequencies already");

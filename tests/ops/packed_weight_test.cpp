@@ -63,6 +63,23 @@ TEST(PackedWeight, HoldsTheNumbersAsTheTypeRoundsThem) {
   });
 }
 
+// A number that is none stays visible in whatever is multiplied by it.
+TEST(PackedWeight, HidesNoNumberThatIsNotFinite) {
+  for_each_target([] {
+    for (WeightType type : kTypes) {
+      for (float broken : {std::nanf(""), INFINITY, -INFINITY}) {
+        Tensor weight = weight_of({70, 300});
+        weight[33][140] = broken;
+        const Tensor x = randn({3, 300}, at::kFloat, 2), out = at::zeros({3, 70}), held = packed(weight, type);
+        packed_affine_into(out, x, *packed_matrix(held), {});
+        const Tensor finite = out.isfinite();
+        EXPECT_FALSE(finite.select(1, 33).any().item<bool>()) << name_of(type) << " " << broken;
+        EXPECT_EQ(finite.sum().item<int64_t>(), 3 * 69);
+      }
+    }
+  });
+}
+
 // A float sum of n products in any order is within (n + 1) 2^-24 of the sum of their magnitudes (Higham 2002, section 3.1); sums of
 // sums, a scale and a bias add a rounding each.
 void expect_affine(const Tensor& got, const Tensor& x, const Tensor& stored, const Tensor& bias) {

@@ -39,9 +39,14 @@ HWY_INLINE void pack_int8(const float* from, int64_t depth, std::byte* to, float
   const hn::Rebind<int8_t, PanelFloats> d8;
   const int64_t n = static_cast<int64_t>(hn::Lanes(d));
   for (int64_t r = 0; r < kPanelRows; r += n) {
-    PanelVector most = hn::Zero(d);
-    for (int64_t k = 0; k < depth; ++k) most = hn::Max(most, hn::Abs(hn::LoadU(d, from + k * kPanelRows + r)));
-    const PanelVector scale = hn::Mul(most, hn::Set(d, 1.0f / 127));
+    PanelVector most = hn::Zero(d),
+                not_finite = hn::Zero(d);  // NaN where a number is NaN or infinite: its group is NaN then
+    for (int64_t k = 0; k < depth; ++k) {
+      const PanelVector number = hn::LoadU(d, from + k * kPanelRows + r);
+      most = hn::Max(most, hn::Abs(number));
+      not_finite = hn::Add(not_finite, hn::Sub(number, number));
+    }
+    const PanelVector scale = hn::MulAdd(most, hn::Set(d, 1.0f / 127), not_finite);
     hn::StoreU(scale, d, scales + r);
     const auto none = hn::Eq(scale, hn::Zero(d));
     const PanelVector inverse = hn::IfThenElse(none, hn::Zero(d), hn::Div(hn::Set(d, 1.0f), scale));
