@@ -83,11 +83,7 @@ void add_dtype_flag(CLI::App& app) {
 
 void add_seed_flag(CLI::App& app) {
   app.add_option("--seed", flags.seed, "seed of every random choice")
-      ->check(CLI::Validator(
-          [](const std::string& value) {
-            return value.starts_with('-') ? "wanted an integer >= 0, found " + value : "";
-          },
-          ""));
+      ->check(CLI::Range(uint64_t{0}, uint64_t{INT64_MAX}));
 }
 
 void add_dry_run_flag(CLI::App& app) { app.add_flag("--dry-run", flags.dry_run, "say what would be done, and stop"); }

@@ -47,7 +47,7 @@ std::string StreamingDecoder::without_known(const std::string& text) {
     known_.erase(0, same);
     return "";
   }
-  while (same > 0 && (static_cast<unsigned char>(text[same]) & 0xC0) == 0x80) --same;
+  same = start_of_last_character(std::string_view(text).substr(0, same + 1));
   known_.clear();
   return text.substr(same);
 }

@@ -135,6 +135,7 @@ TEST_F(AnswerCommand, MistakesAreOneLine) {
   refuses("--context 0", "", "--context: wanted 1 to 4,294,967,296, got 0");
   refuses("--context 9223372036854775807", "", "--context: wanted 1 to 4,294,967,296, got 9223372036854775807");
   refuses("--batch 0", "", "--batch: wanted 1 to 1048576, got 0");
+  refuses("--seed 9223372036854775808", "", "--seed: Value 9223372036854775808 not in range 0 to 9223372036854775807");
 }
 
 }  // namespace
