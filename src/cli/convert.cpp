@@ -83,10 +83,11 @@ int to_state_dict(const ConvertFlags& flags) {
   return 0;
 }
 
-int to_folder(const ConvertFlags& flags, const std::string& folder, const StopSignals& signals) {
+int to_folder(const ConvertFlags& flags, const std::string& folder) {
   check_no_hints(flags, "a model directory");
   std::optional<DType> dtype;
   if (flags.dtype->count() > 0) dtype = stored_dtype(common_flags().dtype);
+  const StopSignals signals;
   const Conversion made =
       convert_folder(folder, flags.output, dtype, common_flags().dry_run, [&] { return !signals.received().empty(); });
   if (made.stopped) {
@@ -98,10 +99,9 @@ int to_folder(const ConvertFlags& flags, const std::string& folder, const StopSi
 }
 
 int convert(ConvertFlags& flags) {
-  const StopSignals signals;  // what was begun is written whole or removed
   check(!exists(flags.output), "convert: ", flags.output, " exists already; remove it or name another output");
   const bool is_file = flags.input.ends_with(".pt") || (exists(flags.input) && !is_folder(flags.input));
-  if (flags.format == "run" && !is_file) return to_folder(flags, model_folder(flags.input), signals);
+  if (flags.format == "run" && !is_file) return to_folder(flags, model_folder(flags.input));
   check(flags.dtype->count() == 0, "convert: --dtype is for model directories; the tensors of ", flags.input,
         " keep the dtype that they have");
   return flags.format == "run" ? to_run(flags) : to_state_dict(flags);

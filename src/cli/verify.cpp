@@ -52,9 +52,6 @@ Json row_of(const std::string& sequence, int64_t begin, int64_t end, const Agree
 
 // NAME.ids [T] and NAME.logits [T, V] of the reference: a row of all positions, then rows of `parts` stretches of them.
 Json rows_of(const Model& model, const SafetensorsFile& file, const std::string& name, int64_t parts) {
-  const DType stored = file.at(name + ".ids").dtype;
-  check(stored == DType::i64 || stored == DType::i32 || stored == DType::u16 || stored == DType::u32, name,
-        ".ids: wanted I64, I32, U32 or U16, found ", name_of(stored));
   const Tensor ids = to_tensor(file.at(name + ".ids"), at::kLong);
   check(ids.dim() == 1 && ids.size(0) > 0, name, ".ids: wanted [T] with T >= 1, found ", ids.sizes());
   const Tensor want = to_tensor(file.at(name + ".logits"), at::kDouble);
@@ -84,35 +81,54 @@ void print(const Json& rows) {
   }
 }
 
-// Of a tensor that is no NAME.ids.
-void check_partner(const SafetensorsFile& file, const std::string& tensor, const std::string& where) {
-  const std::string ending = ".logits";
-  if (!tensor.ends_with(ending))
-    return log_warning(where, ": ", tensor, " is neither NAME.ids nor NAME.logits: left out");
-  const std::string ids = tensor.substr(0, tensor.size() - ending.size()) + ".ids";
-  check(file.has(ids), where, ": wanted ", ids, " beside ", tensor, ", found none");
+// What a reference holds.
+struct Contents {
+  std::vector<std::string> sequences;  // NAME of each
+  std::vector<std::string> left_out;   // tensors of no sequence, such as hidden states
+};
+
+Contents contents_of(const SafetensorsFile& file, const std::string& where) {
+  const std::string ids = ".ids", logits = ".logits";
+  const auto without = [](const std::string& tensor, const std::string& ending) {
+    return tensor.substr(0, tensor.size() - ending.size());
+  };
+  Contents contents;
+  for (const std::string& tensor : file.names()) {
+    if (tensor.ends_with(ids)) {
+      contents.sequences.push_back(without(tensor, ids));
+      check(file.has(contents.sequences.back() + logits), where, ": wanted ", contents.sequences.back(), logits,
+            " beside ", tensor, ", found none");
+      const DType dtype = file.at(tensor).dtype;
+      check(dtype == DType::i64 || dtype == DType::i32 || dtype == DType::u16 || dtype == DType::u32, where, ": ",
+            tensor, ": wanted I64, I32, U32 or U16, found ", name_of(dtype));
+    } else if (!tensor.ends_with(logits) || !file.has(without(tensor, logits) + ids)) {
+      contents.left_out.push_back(tensor);
+    }
+  }
+  check(!contents.sequences.empty(), where, ": wanted NAME.ids and NAME.logits, found none");
+  const size_t left = contents.left_out.size();
+  if (left > 0)
+    log_warning(where, ": ", left, left > 1 ? " tensors" : " tensor", " that no sequence has left out (",
+                contents.left_out.front(), left > 1 ? ", ...)" : ")");
+  return contents;
 }
 
 int run(const VerifyFlags& flags) {
   check(std::isfinite(flags.tolerance), "--tolerance: wanted a finite number, got ", flags.tolerance);
   at::NoGradGuard off;
   const SafetensorsFile file = SafetensorsFile::open(flags.reference);
+  const Contents contents = contents_of(file, flags.reference);
   const auto model = flags.load();
   Json rows = Json::array();
   double worst = 0;
   bool good = true;  // a number that is none is no agreement
-  for (const std::string& tensor : file.names()) {
-    if (!tensor.ends_with(".ids")) {
-      check_partner(file, tensor, flags.reference);
-      continue;
-    }
-    const Json some = rows_of(*model, file, tensor.substr(0, tensor.size() - 4), flags.parts);
+  for (const std::string& sequence : contents.sequences) {
+    const Json some = rows_of(*model, file, sequence, flags.parts);
     const auto error = some[0]["error"].get<double>();
     good = good && error <= flags.tolerance;
     if (!std::isnan(worst) && !(error <= worst)) worst = error;
     rows.insert(rows.end(), some.begin(), some.end());
   }
-  check(!rows.empty(), flags.reference, ": wanted NAME.ids and NAME.logits, found none");
   if (common_flags().json) {
     const Json all = {{"model", flags.model},
                       {"dtype", common_flags().dtype},
@@ -120,6 +136,7 @@ int run(const VerifyFlags& flags) {
                       {"tolerance", flags.tolerance},
                       {"error", worst},
                       {"agrees", good},
+                      {"left_out", contents.left_out},
                       {"rows", rows}};
     std::printf("%s\n", json_text(all, "verify", 2).c_str());
   } else {

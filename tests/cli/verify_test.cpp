@@ -28,7 +28,9 @@ class CheckpointCommands : public ProgramTest {
     const Head head = model->head();
     Tensor rows = logits(normalize(forward(*model, ids, Sequences::equal(1, 20), {}), head.norm), head.logits);
     rows[18][7] += error;
-    write_safetensors(folder_ / "reference.safetensors", {to_named("a.ids", ids), to_named("a.logits", rows)});
+    // Dumps of references hold more: hidden states, greedy continuations.
+    write_safetensors(folder_ / "reference.safetensors", {to_named("a.ids", ids), to_named("a.logits", rows),
+                                                          to_named("greedy.logits", rows), to_named("a.hidden", rows)});
   }
 };
 
@@ -37,6 +39,8 @@ TEST_F(CheckpointCommands, VerifyTellsAgreementByPosition) {
   ASSERT_EQ(run("verify llama reference.safetensors --parts 4 --json"), 0) << err_;
   Json result = parse_json(out_, "stdout");
   EXPECT_TRUE(result["agrees"].get<bool>());
+  EXPECT_EQ(result["left_out"], Json({"a.hidden", "greedy.logits"}));
+  EXPECT_TRUE(contains(err_, "2 tensors that no sequence has left out (a.hidden, ...)")) << err_;
   ASSERT_EQ(result["rows"].size(), 5u);
   EXPECT_EQ(result["rows"][1]["to"], 5);
   EXPECT_EQ(result["rows"][0]["top1"], 1.0);
@@ -51,15 +55,16 @@ TEST_F(CheckpointCommands, VerifyTellsAgreementByPosition) {
   ASSERT_EQ(run("verify llama reference.safetensors"), 1);
   EXPECT_TRUE(contains(out_, "DIFFERS")) << out_;
   write_reference(std::numeric_limits<double>::infinity());
-  expect_refusal("verify llama reference.safetensors", "a.logits: wanted finite numbers");
+  EXPECT_EQ(run("verify llama reference.safetensors"), 2);
+  EXPECT_TRUE(contains(err_, "a.logits: wanted finite numbers")) << err_;
   write_safetensors(folder_ / "reference.safetensors",
                     {to_named("a.ids", at::arange(0, at::kLong)), to_named("a.logits", at::zeros({0, 300}))});
   expect_refusal("verify llama reference.safetensors", "a.ids: wanted [T] with T >= 1");
   write_safetensors(folder_ / "reference.safetensors",
                     {to_named("a.ids", at::zeros({2})), to_named("a.logits", at::zeros({2, 300}))});
   expect_refusal("verify llama reference.safetensors", "a.ids: wanted I64, I32, U32 or U16, found F32");
-  write_safetensors(folder_ / "reference.safetensors", {to_named("a.logits", at::zeros({2, 300}))});
-  expect_refusal("verify llama reference.safetensors", "wanted a.ids beside a.logits, found none");
+  write_safetensors(folder_ / "reference.safetensors", {to_named("a.ids", at::arange(2, at::kLong))});
+  expect_refusal("verify llama reference.safetensors", "wanted a.logits beside a.ids, found none");
   write_safetensors(folder_ / "reference.safetensors", {});
   expect_refusal("verify llama reference.safetensors", "wanted NAME.ids and NAME.logits, found none");
 }
