@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "ops/attention_outcome.h"
+#include "testing.h"
 
 namespace longhaul {
 namespace {
@@ -94,6 +95,22 @@ TEST(AttentionPages, AreTheSameBitsAsRows) {
       expect_the_same_bits(prefill, dtype);
     }
   }
+}
+
+// A head alone and more than go side by side; widths of whole blocks of registers and others; ends within a tile and at one.
+TEST(AttentionPages, SingleRowsAreTheSameBitsTileByTile) {
+  testing::for_each_target([] {
+    for (int64_t head_dim : {16, 64, 80, 128}) {
+      for (int64_t heads : {1, 5, 20}) {
+        Shape shape;
+        shape.queries = {1, 1, 1, 1}, shape.past = {0, 127, 128, 700};
+        shape.heads = shape.kv_heads = heads, shape.head_dim = head_dim;
+        expect_the_same_bits(shape, at::kFloat);
+        shape.window = 100, shape.soft_cap = 5;
+        expect_the_same_bits(shape, at::kFloat);
+      }
+    }
+  });
 }
 
 TEST(AttentionPages, LongDecodingSkipsInThemToo) {

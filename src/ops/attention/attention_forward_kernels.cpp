@@ -9,6 +9,7 @@
 
 #include "ops/attention/attention_packing.h"
 #include "ops/attention/skipping-inl.h"
+#include "ops/attention/two_products-inl.h"
 #include "ops/op.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -43,6 +44,8 @@ class Forward {
     Lane* open[kLanes];
     for (int64_t n = 0; n < count; ++n) open[n] = lanes + n, lanes[n].count.tiles = last - first + 1;
     const bool skips = lanes->keys.prefix.k_norm != nullptr;
+    if (rows.count == 1 && !skips && keys_in_place(lanes->keys, first) && values_in_place(lanes->keys, first))
+      return walk_in_turns(lanes, count, first, last);
     for (int64_t seen = 0; seen <= last - first && count > 0; ++seen) {
       const int64_t tile = skips ? last - seen : first + seen;
       const int64_t next = skips ? std::max(tile - 1, first) : std::min(tile + 1, last);
@@ -59,6 +62,43 @@ class Forward {
       }
       count = left;
     }
+  }
+
+  // Single rows over keys and values that lie ready, in which reading them is all the time it takes: the values of a tile are added
+  // while the logits of the next one are made.
+  HWY_INLINE void walk_in_turns(Lane* lanes, int64_t count, int64_t first, int64_t last) {
+    const int64_t steps = (last - first + 1) * count;
+    Lane* lane = lanes;
+    int64_t tile = first, columns = columns_of(*lane, tile);
+    float* logits = logits_of(*lane, 0);
+    product<Into::store>(row_logits(*lane, tile, columns, logits));
+    for (int64_t step = 1;; ++step) {
+      add_logits(*lane, tile, columns, logits);
+      const Product values = row_values(*lane, tile, columns, logits);
+      if (step == steps) return product<Into::scale_and_add>(values);
+      lane = lanes + step % count, tile = first + step / count, columns = columns_of(*lane, tile);
+      logits = logits_of(*lane, step);
+      two_products<Into::store, Into::scale_and_add>(row_logits(*lane, tile, columns, logits), values);
+    }
+  }
+
+  HWY_INLINE int64_t columns_of(const Lane& lane, int64_t tile) const {
+    return strip_columns(setting_, lane.keys.count, lane.rows, 1, tile * kKeyTile);
+  }
+  // A lane alone meets its next tile while this one's weights are in use.
+  static HWY_INLINE float* logits_of(Lane& lane, int64_t step) { return lane.scratch->logits + step % 2 * kKeyTile; }
+  HWY_INLINE Product row_logits(const Lane& lane, int64_t tile, int64_t columns, float* logits) const {
+    const float* keys = keys_in_place(lane.keys, tile);
+    return {lane.rows.q, dim_, 1, keys, kKeyTile, logits, kKeyTile, 1, columns, setting_.head_dim};
+  }
+  HWY_INLINE Product row_values(const Lane& lane, int64_t tile, int64_t columns, const float* weights) const {
+    const int64_t depth = std::min(columns, lane.keys.count - tile * kKeyTile);
+    ForwardSums& sums = *lane.scratch;
+    return {weights, kKeyTile, 1, values_in_place(lane.keys, tile), dim_, sums.out, dim_, 1, dim_, depth, sums.factor};
+  }
+  HWY_INLINE void add_logits(Lane& lane, int64_t tile, int64_t columns, float* logits) {
+    if (setting_.cap > 0) soften(logits, 1, columns);
+    add_row(lane, tile * kKeyTile, 0, columns, logits);
   }
 
   HWY_INLINE bool rest_is_negligible(const Lane& lane, int64_t tile, int64_t first) const {
@@ -142,7 +182,7 @@ class Forward {
                      setting_.head_dim,          nullptr, k_next_};
     k_next_ == nullptr ? product<Into::store>(qk) : product<Into::store, /*asks=*/true>(qk);
     if (setting_.cap > 0) soften(logits, end - begin, columns);
-    for (int64_t r = begin; r < end; ++r) add_row(lane, first_key, r, columns);
+    for (int64_t r = begin; r < end; ++r) add_row(lane, first_key, r, columns, scratch.logits + r * kKeyTile);
     const int64_t depth = std::min(columns, lane.keys.count - first_key);
     const Product pv{logits, kKeyTile, 1, v_, dim_, out, dim_, end - begin, dim_, depth, scratch.factor + begin,
                      v_next_};
@@ -162,11 +202,10 @@ class Forward {
 
   // Logits of a row to weights relative to its running maximum; factor is what the sums so far have to be scaled by. The row
   // stays in registers between the two passes.
-  HWY_INLINE void add_row(Lane& lane, int64_t first_key, int64_t r, int64_t columns) {
+  HWY_INLINE void add_row(Lane& lane, int64_t first_key, int64_t r, int64_t columns, float* x) {
     ForwardSums& scratch = *lane.scratch;
     const Floats d;
     const int64_t n = lanes();
-    float* x = scratch.logits + r * kKeyTile;
     const Span span = visible(setting_, lane.keys.count, lane.rows.index + r, first_key);
     const RowBias<form> bias(lane.keys, lane.rows, r, first_key);
     const Vector hidden = hn::Set(d, -INFINITY);

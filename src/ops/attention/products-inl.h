@@ -40,8 +40,23 @@ struct Product {
 // To the second cache: the first is too small for what is at hand and what comes.
 HWY_INLINE void ask_for(const float* line) { __builtin_prefetch(line, 0, 2); }
 
-// kRows x kVectors accumulators in registers, one pass over the depth; what C holds is added at the end, so that a tile of small
-// terms is rounded on its own scale. Sums run in the order of k in every blocking, so a row's
+// What C holds is added at the end, so that a tile of small terms is rounded on its own scale.
+template <Into into, int kRows, int kVectors>
+HWY_INLINE void store_sums(const Product& x, int64_t row, int64_t column, Vector (&sum)[kRows][kVectors]) {
+  const Floats d;
+  LH_UNROLL for (int r = 0; r < kRows; ++r) {
+    LH_UNROLL for (int v = 0; v < kVectors; ++v) {
+      float* to = x.c + (row + r) * x.c_row + column + v * lanes();
+      if constexpr (into == Into::add) sum[r][v] = hn::Add(hn::LoadU(d, to), sum[r][v]);
+      if constexpr (into == Into::scale_and_add) {
+        sum[r][v] = hn::MulAdd(hn::LoadU(d, to), hn::Set(d, x.factor[row + r]), sum[r][v]);
+      }
+      hn::StoreU(sum[r][v], d, to);
+    }
+  }
+}
+
+// kRows x kVectors accumulators in registers, one pass over the depth. Sums run in the order of k in every blocking, so a row's
 // bits do not depend on the rows beside it.
 template <Into into, bool asks, int kRows, int kVectors>
 HWY_INLINE void product_block(const Product& x, int64_t row, int64_t column) {
@@ -49,7 +64,6 @@ HWY_INLINE void product_block(const Product& x, int64_t row, int64_t column) {
   const int64_t n = lanes();
   const float* HWY_RESTRICT a = x.a + row * x.a_row;
   const float* HWY_RESTRICT b = x.b + column;
-  float* HWY_RESTRICT c = x.c + row * x.c_row + column;
   Vector sum[kRows][kVectors];
   LH_UNROLL for (int r = 0; r < kRows; ++r) { LH_UNROLL for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::Zero(d); }
   for (int64_t k = 0; k < x.depth; ++k) {
@@ -65,16 +79,7 @@ HWY_INLINE void product_block(const Product& x, int64_t row, int64_t column) {
     a += x.a_step;
     b += x.b_row;
   }
-  LH_UNROLL for (int r = 0; r < kRows; ++r) {
-    LH_UNROLL for (int v = 0; v < kVectors; ++v) {
-      float* to = c + r * x.c_row + v * n;
-      if constexpr (into == Into::add) sum[r][v] = hn::Add(hn::LoadU(d, to), sum[r][v]);
-      if constexpr (into == Into::scale_and_add) {
-        sum[r][v] = hn::MulAdd(hn::LoadU(d, to), hn::Set(d, x.factor[row + r]), sum[r][v]);
-      }
-      hn::StoreU(sum[r][v], d, to);
-    }
-  }
+  store_sums<into>(x, row, column, sum);
 }
 
 inline constexpr bool kManyRegisters = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON;  // 32, else 16
