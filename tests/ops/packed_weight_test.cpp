@@ -110,6 +110,44 @@ TEST(PackedWeight, MultipliesWhatItHolds) {
   });
 }
 
+// Rows of any size, and of very different sizes within a group.
+TEST(PackedWeight, MultipliesLargeAndSmallNumbers) {
+  for_each_target([] {
+    for (WeightType type : kTypes) {
+      const Tensor weight = packed(weight_of({70, 300}), type), stored = all_rows(weight), bias = at::zeros({70});
+      for (double size : {1e-30, 1e-20, 1e-3, 1e3, 1e20, 1e30}) {
+        for (int64_t rows : {1, 13}) {
+          const Tensor x = (randn({rows, 300}, at::kDouble, 2) * size).to(at::kFloat), out = at::zeros({rows, 70});
+          x.select(1, 40).mul_(1000);
+          packed_affine_into(out, x, *packed_matrix(weight), {});
+          const Tensor wanted = x.to(at::kDouble).mm(stored.to(at::kDouble).t());
+          const Tensor largest = x.to(at::kDouble).abs().amax(1, true) * stored.to(at::kDouble).abs().amax();
+          EXPECT_LE(((out.to(at::kDouble) - wanted).abs() / largest).max().item<double>(), 300 * 6e-8)
+              << name_of(type) << " " << size;
+        }
+      }
+    }
+  });
+}
+
+TEST(PackedWeight, HidesNoRowThatIsNotFinite) {
+  for_each_target([] {
+    for (WeightType type : kTypes) {
+      const Tensor weight = packed(randn({70, 300}, at::kFloat, 1), type);
+      for (float broken : {std::nanf(""), INFINITY, -INFINITY}) {
+        for (int64_t rows : {2, 13}) {
+          const Tensor x = randn({rows, 300}, at::kFloat, 2), out = at::zeros({rows, 70});
+          x[1][290] = broken;
+          packed_affine_into(out, x, *packed_matrix(weight), {});
+          const Tensor finite = out.isfinite();
+          EXPECT_FALSE(finite[1].any().item<bool>()) << name_of(type) << " " << broken;
+          EXPECT_EQ(finite.sum().item<int64_t>(), (rows - 1) * 70);
+        }
+      }
+    }
+  });
+}
+
 TEST(PackedWeight, GivesARowTheSameBitsInAnyBatchOnAnyThreadCount) {
   for_each_target([] {
     for (WeightType type : kTypes) {

@@ -1,7 +1,6 @@
-// x W^T for the few rows of decoding: the packed weight is read once, and that is all the time it takes.
+// x W^T for the few rows of decoding, weights of f32 and bf16: the packed weight is read once, and that is all the time it takes.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/linear/packed_few_rows_cpu.cpp"
-#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>  // must come before highway.h
 
 #include <algorithm>
@@ -18,18 +17,12 @@ namespace HWY_NAMESPACE {
 constexpr int kSums = kPanelVectors == 2 ? 16 : 8;  // vectors; of 32 or 16 registers
 constexpr int streams_of(int rows) { return std::clamp(kSums / (rows * kPanelVectors), 1, 2); }
 
-// f32 and bf16 leave it to the hardware to see the streams. What int8 reads now was asked for so many bytes ago: it is
-// widened so slowly that the loads in flight do not reach far.
-constexpr int64_t kAheadBytes = 4096;
-
 template <WeightType type, int kStreams>
 struct Streams {
   const std::byte* at[kStreams];  // the numbers k of a panel, for the next k
-  const float* scales[kStreams];  // int8: of the next group
   HWY_INLINE void load(PanelVector (&numbers)[kStreams][kPanelVectors]) {
     LH_UNROLL for (int s = 0; s < kStreams; ++s) {
       load_panel<type>(at[s], numbers[s]);
-      if constexpr (type == WeightType::int8) __builtin_prefetch(at[s] + kAheadBytes, 0, 2);
       at[s] += kPanelRows * element_bytes(type);
     }
   }
@@ -46,9 +39,6 @@ HWY_INLINE void add_products(Streams<type, kStreams>& streams, const float* x, i
     LH_UNROLL for (int r = 0; r < kRows; ++r) {
       LH_UNROLL for (int v = 0; v < kPanelVectors; ++v) sum[s][r][v] = hn::Zero(d);
     }
-    if constexpr (type == WeightType::int8) {
-      for (int64_t line = 0; line < kPanelRows; line += 16) hwy::Prefetch(streams.scales[s] + line);
-    }
   }
   for (int64_t k = 0; k < count; ++k) {
     streams.load(numbers);
@@ -63,10 +53,9 @@ HWY_INLINE void add_products(Streams<type, kStreams>& streams, const float* x, i
     LH_UNROLL for (int r = 0; r < kRows; ++r) {
       LH_UNROLL for (int v = 0; v < kPanelVectors; ++v) {
         float* to = total[s][r] + v * n;
-        hn::StoreU(add_sum<type>(hn::LoadU(d, to), sum[s][r][v], streams.scales[s], v * n), d, to);
+        hn::StoreU(hn::Add(hn::LoadU(d, to), sum[s][r][v]), d, to);
       }
     }
-    if constexpr (type == WeightType::int8) streams.scales[s] += kPanelRows;
   }
 }
 
@@ -80,11 +69,10 @@ HWY_INLINE void multiply_panels(const PackedProduct& product, int64_t row, int64
   Streams<type, kStreams> streams;
   for (int s = 0; s < kStreams; ++s) {
     streams.at[s] = weight.panel(panel + s * apart);
-    streams.scales[s] = type == WeightType::int8 ? weight.panel_scales(panel + s * apart) : nullptr;
     for (int r = 0; r < kRows && product.bias; ++r) std::copy_n(product.bias + column(s), columns(s), total[s][r]);
   }
-  for (int64_t first = 0; first < weight.depth; first += sum_depth(type)) {
-    const int64_t count = std::min(sum_depth(type), weight.depth - first);
+  for (int64_t first = 0; first < weight.depth; first += kSumDepth) {
+    const int64_t count = std::min(kSumDepth, weight.depth - first);
     add_products(streams, product.x + row * product.x_row + first, product.x_row, count, total);
   }
   for (int s = 0; s < kStreams; ++s) {
@@ -113,11 +101,8 @@ void multiply_few(const PackedProduct& product, int64_t begin, int64_t end) {
 }
 
 void MultiplyFewRows(const PackedProduct& product, int64_t begin, int64_t end) {
-  switch (product.weight.type) {
-    case WeightType::f32: return multiply_few<WeightType::f32>(product, begin, end);
-    case WeightType::bf16: return multiply_few<WeightType::bf16>(product, begin, end);
-    case WeightType::int8: return multiply_few<WeightType::int8>(product, begin, end);
-  }
+  if (product.weight.type == WeightType::f32) return multiply_few<WeightType::f32>(product, begin, end);
+  multiply_few<WeightType::bf16>(product, begin, end);
 }
 
 }  // namespace HWY_NAMESPACE

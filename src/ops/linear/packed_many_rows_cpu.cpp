@@ -1,4 +1,4 @@
-// x W^T for the many rows of a prompt, over the panels as they lie: what product_cpu.cpp does, with nothing to pack but x.
+// x W^T for the many rows of a prompt, weights of f32 and bf16, over the panels as they lie: what product_cpu.cpp does, with nothing to pack but x.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/linear/packed_many_rows_cpu.cpp"
 #include <hwy/aligned_allocator.h>
@@ -31,12 +31,10 @@ struct Tile {
   const float* x;      // [depth][kTileRows]
   const float* panel;  // [depth][kPanelRows], from the tile's first column on
   int64_t depth;
-  const float* scales;  // int8: [kTileColumns]
-  bool first;           // nothing was added before: y begins as the bias
-  const float* bias;    // [kTileColumns] or null
+  bool first;         // nothing was added before: y begins as the bias
+  const float* bias;  // [kTileColumns] or null
 };
 
-template <WeightType type>
 HWY_INLINE void multiply_tile(const Tile& tile, float* HWY_RESTRICT y, int64_t y_row) {
   const PanelFloats d;
   const int64_t n = static_cast<int64_t>(hn::Lanes(d));
@@ -61,7 +59,7 @@ HWY_INLINE void multiply_tile(const Tile& tile, float* HWY_RESTRICT y, int64_t y
     LH_UNROLL for (int r = 0; r < kTileRows; ++r) {
       float* to = y + r * y_row + v * n;
       const PanelVector before = tile.first ? begin : hn::LoadU(d, to);
-      hn::StoreU(add_sum<type>(before, sum[r][v], tile.scales, v * n), d, to);
+      hn::StoreU(hn::Add(before, sum[r][v]), d, to);
     }
   }
 }
@@ -93,7 +91,7 @@ class PanelBlock {
     for (int64_t left = 0; left < columns; left += kTileColumns) {
       float* y = product_.y + row * product_.y_row + panel_ * kPanelRows + left;
       if (rows == kTileRows && left + kTileColumns <= columns) {
-        add_groups(x, left, y, product_.y_row, bias(left));
+        multiply_tile(tile(x, left, bias(left)), y, product_.y_row);
       } else {
         multiply_edge(x, left, y, rows, std::min<int64_t>(kTileColumns, columns - left));
       }
@@ -105,26 +103,18 @@ class PanelBlock {
     return product_.bias ? product_.bias + panel_ * kPanelRows + left : nullptr;
   }
 
-  HWY_INLINE void add_groups(const float* x, int64_t left, float* y, int64_t y_row, const float* bias) const {
-    const int64_t step = sum_depth(type);
-    for (int64_t begin = 0; begin < depth_; begin += step) {
-      const float* scales = nullptr;
-      if constexpr (type == WeightType::int8)
-        scales = product_.weight.panel_scales(panel_) + (k_ + begin) / step * kPanelRows + left;
-      multiply_tile<type>({x + begin * kTileRows, numbers_ + begin * kPanelRows + left, std::min(step, depth_ - begin),
-                           scales, k_ + begin == 0, bias},
-                          y, y_row);
-    }
+  HWY_INLINE Tile tile(const float* x, int64_t left, const float* bias) const {
+    return {x, numbers_ + left, depth_, k_ == 0, bias};
   }
 
   // A tile at y's edge, of which [rows, columns] are y's.
   HWY_INLINE void multiply_edge(const float* x, int64_t left, float* y, int64_t rows, int64_t columns) const {
-    HWY_ALIGN float tile[kTileRows * kTileColumns] = {}, bias_here[kTileColumns] = {};
+    HWY_ALIGN float part[kTileRows * kTileColumns] = {}, bias_here[kTileColumns] = {};
     const size_t bytes = static_cast<size_t>(columns) * sizeof(float);
     if (product_.bias) std::memcpy(bias_here, bias(left), bytes);
-    for (int64_t r = 0; r < rows && k_ > 0; ++r) std::memcpy(tile + r * kTileColumns, y + r * product_.y_row, bytes);
-    add_groups(x, left, tile, kTileColumns, bias_here);
-    for (int64_t r = 0; r < rows; ++r) std::memcpy(y + r * product_.y_row, tile + r * kTileColumns, bytes);
+    for (int64_t r = 0; r < rows && k_ > 0; ++r) std::memcpy(part + r * kTileColumns, y + r * product_.y_row, bytes);
+    multiply_tile(tile(x, left, bias_here), part, kTileColumns);
+    for (int64_t r = 0; r < rows; ++r) std::memcpy(y + r * product_.y_row, part + r * kTileColumns, bytes);
   }
 
   const PackedProduct& product_;
@@ -156,11 +146,9 @@ HWY_INLINE void multiply_many(const PackedProduct& product, int64_t row_begin, i
 
 void MultiplyManyRows(const PackedProduct& product, int64_t row_begin, int64_t row_end, int64_t begin, int64_t end) {
   thread_local const PackedScratch scratch;
-  switch (product.weight.type) {
-    case WeightType::f32: return multiply_many<WeightType::f32>(product, row_begin, row_end, begin, end, scratch);
-    case WeightType::bf16: return multiply_many<WeightType::bf16>(product, row_begin, row_end, begin, end, scratch);
-    case WeightType::int8: return multiply_many<WeightType::int8>(product, row_begin, row_end, begin, end, scratch);
-  }
+  if (product.weight.type == WeightType::f32)
+    return multiply_many<WeightType::f32>(product, row_begin, row_end, begin, end, scratch);
+  multiply_many<WeightType::bf16>(product, row_begin, row_end, begin, end, scratch);
 }
 
 }  // namespace HWY_NAMESPACE

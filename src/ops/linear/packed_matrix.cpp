@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "ops/linear/packed_kernels.h"
 
@@ -11,8 +12,6 @@ namespace longhaul {
 
 namespace {
 
-// Fewer rows than this take each panel as it comes from memory, more of them a block at a time from the caches.
-constexpr int64_t kFewRows = 12;
 constexpr int64_t kTileRows = 24;          // whole tiles of every target (8, 6)
 constexpr int64_t kGrainBytes = 64 << 10;  // of the weight that are worth a thread
 
@@ -24,13 +23,13 @@ const char* name_of(WeightType type) {
 
 int64_t PackedMatrix::bytes() const {
   const int64_t all_scales = scales ? panels() * groups() * kPanelRows * static_cast<int64_t>(sizeof(float)) : 0;
-  return panels() * kPanelRows * depth * element_bytes(type) + all_scales;
+  return panels() * panel_bytes() + all_scales;
 }
 
 PackedMatrix packed_memory(int64_t rows, int64_t depth, WeightType type) {
   PackedMatrix packed{type, rows, depth, nullptr, nullptr};
   const int64_t padded = packed.panels() * kPanelRows;
-  packed.numbers = new_stream_memory(padded * depth * element_bytes(type));
+  packed.numbers = new_stream_memory(packed.panels() * packed.panel_bytes());
   if (type == WeightType::int8)
     packed.scales = new_stream_memory(padded * packed.groups() * static_cast<int64_t>(sizeof(float)));
   return packed;
@@ -47,23 +46,41 @@ void pack_rows(const PackedMatrix& packed, int64_t row, int64_t count, const Pla
 void multiply_packed(const PackedProduct& product) {
   const PackedMatrix& weight = product.weight;
   if (product.rows == 0) return;
-  if (product.rows < kFewRows) {
-    const int64_t panel_bytes = std::max<int64_t>(kPanelRows * weight.depth * element_bytes(weight.type), 1);
-    at::parallel_for(0, weight.panels(), std::max<int64_t>(kGrainBytes / panel_bytes, 1),
-                     [&](int64_t begin, int64_t end) { kernels::multiply_few_rows(product, begin, end); });
-    return;
-  }
-  if (product.rows > weight.rows) {
+  const bool few = product.rows < kernels::kFewRows;
+  const auto multiply = [&](int64_t row_begin, int64_t row_end, int64_t begin, int64_t end) {
+    if (weight.type == WeightType::int8) return kernels::multiply_int8(product, row_begin, row_end, begin, end);
+    few ? kernels::multiply_few_rows(product, begin, end)
+        : kernels::multiply_many_rows(product, row_begin, row_end, begin, end);
+  };
+  if (!few && product.rows > weight.rows) {
     const int64_t tiles = (product.rows + kTileRows - 1) / kTileRows;
     at::parallel_for(0, tiles, 1, [&](int64_t begin, int64_t end) {
-      kernels::multiply_many_rows(product, begin * kTileRows, std::min(end * kTileRows, product.rows), 0,
-                                  weight.panels());
+      multiply(begin * kTileRows, std::min(end * kTileRows, product.rows), 0, weight.panels());
     });
     return;
   }
-  at::parallel_for(0, weight.panels(), 1, [&](int64_t begin, int64_t end) {
-    kernels::multiply_many_rows(product, 0, product.rows, begin, end);
-  });
+  const int64_t grain = few ? std::max<int64_t>(kGrainBytes / std::max<int64_t>(weight.panel_bytes(), 1), 1) : 1;
+  at::parallel_for(0, weight.panels(), grain,
+                   [&](int64_t begin, int64_t end) { multiply(0, product.rows, begin, end); });
+}
+
+void unpack_row(const PackedMatrix& weight, int64_t row, float* to) {
+  const std::byte* panel = weight.panel(row / kPanelRows);
+  const int64_t r = row % kPanelRows, depth = weight.depth;
+  if (weight.type == WeightType::f32) {
+    const auto* numbers = reinterpret_cast<const float*>(panel) + r;
+    for (int64_t k = 0; k < depth; ++k) to[k] = numbers[k * kPanelRows];
+  } else if (weight.type == WeightType::bf16) {
+    constexpr int64_t kHalf = kPanelRows / 2;
+    const auto* words = reinterpret_cast<const uint32_t*>(panel) + r % kHalf;
+    for (int64_t k = 0; k < depth; ++k)
+      to[k] = std::bit_cast<float>(r < kHalf ? words[k * kHalf] << 16 : words[k * kHalf] & 0xffff0000u);
+  } else {
+    const auto* pairs = reinterpret_cast<const int8_t*>(panel) + 2 * r;
+    const float* scales = weight.panel_scales(row / kPanelRows) + r;
+    for (int64_t k = 0; k < depth; ++k)
+      to[k] = static_cast<float>(pairs[k / 2 * 2 * kPanelRows + k % 2]) * scales[k / kScaleGroup * kPanelRows];
+  }
 }
 
 }  // namespace longhaul

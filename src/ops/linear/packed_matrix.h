@@ -11,10 +11,8 @@ namespace longhaul {
 
 constexpr int64_t kPanelRows = 32;    // rows of the weight that a panel holds side by side
 constexpr int64_t kSumDepth = 384;    // products whose sum begins at zero
-constexpr int64_t kScaleGroup = 128;  // the same for int8, which share a scale; divides kSumDepth
+constexpr int64_t kScaleGroup = 128;  // numbers of a row of int8 that share a scale; divides kSumDepth
 
-// How many products of a weight of this type are summed from zero before the sum is added to the output.
-constexpr int64_t sum_depth(WeightType type) { return type == WeightType::int8 ? kScaleGroup : kSumDepth; }
 constexpr int64_t element_bytes(WeightType type) {
   return type == WeightType::f32 ? 4 : type == WeightType::bf16 ? 2 : 1;
 }
@@ -26,7 +24,8 @@ constexpr double held_bytes(WeightType type) {
 }
 
 // W [rows, depth] in panels of kPanelRows rows, zeros behind the last. Panel p holds, for k = 0, 1, ..., the number k of each of its
-// rows; bf16 pairs rows r and r + 16, so that a word of 32 bits gives both with a shift and a mask.
+// rows; bf16 pairs rows r and r + 16, so that a word of 32 bits gives both with a shift and a mask; int8 pairs numbers k and k + 1 of
+// a row, whose products are added in one step, with a zero behind an odd depth.
 struct PackedMatrix {
   WeightType type = WeightType::f32;
   int64_t rows = 0, depth = 0;
@@ -36,7 +35,9 @@ struct PackedMatrix {
   int64_t panels() const { return (rows + kPanelRows - 1) / kPanelRows; }
   int64_t groups() const { return (depth + kScaleGroup - 1) / kScaleGroup; }
   int64_t bytes() const;  // of numbers and scales
-  const std::byte* panel(int64_t p) const { return numbers.get() + p * kPanelRows * depth * element_bytes(type); }
+  int64_t stored_depth() const { return type == WeightType::int8 ? depth + depth % 2 : depth; }
+  int64_t panel_bytes() const { return kPanelRows * stored_depth() * element_bytes(type); }
+  std::byte* panel(int64_t p) const { return numbers.get() + p * panel_bytes(); }
   float* panel_scales(int64_t p) const { return reinterpret_cast<float*>(scales.get()) + p * groups() * kPanelRows; }
 };
 
@@ -64,8 +65,10 @@ struct PackedProduct {
   int64_t y_row;
 };
 
-// Every number of y is ((bias + s_0) + s_1) + ..., each s_i the sum of sum_depth() products from zero in the order of the depth (for
-// int8 times its scale): the same bits in any batch of rows and on any thread count.
+// Every number of y is ((bias + s_0) + s_1) + ...: the same bits in any batch of rows and on any thread count. Each s_i is the sum of
+// kSumDepth products from zero in the order of the depth; for int8 of the products of a scale group, times the scale, in whole numbers
+// (packed_int8_cpu.cpp): but for x, of which each number is rounded to 2^-30 of a power of two above the largest of its group,
+// nothing is rounded before the sum is.
 void multiply_packed(const PackedProduct& product);
 
 }  // namespace longhaul

@@ -1,4 +1,4 @@
-// Weights into panels and rows out of them.
+// Weights into panels.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/linear/packed_pack_cpu.cpp"
 #include <hwy/foreach_target.h>  // must come before highway.h
@@ -33,10 +33,11 @@ HWY_INLINE void pack_bf16(const float* from, int64_t depth, std::byte* to) {
   }
 }
 
-// from [depth][kPanelRows], one group of every row -> numbers and scales.
+// from [depth][kPanelRows], one group of every row -> pairs of numbers, and scales.
 HWY_INLINE void pack_int8(const float* from, int64_t depth, std::byte* to, float* scales) {
   const PanelFloats d;
-  const hn::Rebind<int8_t, PanelFloats> d8;
+  const hn::RebindToSigned<PanelFloats> di;
+  const hn::Rebind<int16_t, PanelFloats> d16;
   const int64_t n = static_cast<int64_t>(hn::Lanes(d));
   for (int64_t r = 0; r < kPanelRows; r += n) {
     PanelVector most = hn::Zero(d),
@@ -50,22 +51,28 @@ HWY_INLINE void pack_int8(const float* from, int64_t depth, std::byte* to, float
     hn::StoreU(scale, d, scales + r);
     const auto none = hn::Eq(scale, hn::Zero(d));
     const PanelVector inverse = hn::IfThenElse(none, hn::Zero(d), hn::Div(hn::Set(d, 1.0f), scale));
-    for (int64_t k = 0; k < depth; ++k) {
-      const auto whole = hn::NearestInt(hn::Mul(hn::LoadU(d, from + k * kPanelRows + r), inverse));
-      hn::StoreU(hn::DemoteTo(d8, whole), d8, reinterpret_cast<int8_t*>(to) + k * kPanelRows + r);
+    const auto whole = [&](int64_t k) HWY_ATTR {  // a NaN becomes any number: its scale tells
+      const auto number = hn::NearestInt(hn::Mul(hn::LoadU(d, from + k * kPanelRows + r), inverse));
+      return hn::Max(hn::Min(number, hn::Set(di, 127)), hn::Set(di, -127));
+    };
+    for (int64_t k = 0; k < depth; k += 2) {
+      const auto first = hn::And(whole(k), hn::Set(di, 255));
+      const auto second = k + 1 < depth ? whole(k + 1) : hn::Zero(di);
+      hn::StoreU(hn::DemoteTo(d16, hn::Or(hn::ShiftLeft<8>(second), first)), d16,
+                 reinterpret_cast<int16_t*>(to) + k / 2 * kPanelRows + r);
     }
   }
 }
 
 void PackPanels(const PlainRows& from, const PackedMatrix& packed, int64_t begin, int64_t end) {
   HWY_ALIGN float turned[kSumDepth * kPanelRows];
-  const int64_t step = sum_depth(packed.type), depth = packed.depth;
+  const int64_t step = packed.type == WeightType::int8 ? kScaleGroup : kSumDepth, depth = packed.depth;
   const float* panel_rows = from.data;
   for (int64_t p = begin; p < end; ++p, panel_rows += kPanelRows * from.row) {
     const int64_t rows = std::min(kPanelRows, packed.rows - p * kPanelRows);
     for (int64_t k = 0; k < depth; k += step) {
       const int64_t count = std::min(step, depth - k);
-      std::byte* to = packed.numbers.get() + (p * depth + k) * kPanelRows * element_bytes(packed.type);
+      std::byte* to = packed.panel(p) + k * kPanelRows * element_bytes(packed.type);
       float* panel = packed.type == WeightType::f32 ? reinterpret_cast<float*>(to) : turned;
       pack_panel(panel_rows + k * from.step, from.row, from.step, rows, count, kPanelRows, panel);
       if (packed.type == WeightType::bf16) pack_bf16(turned, count, to);
@@ -75,28 +82,6 @@ void PackPanels(const PlainRows& from, const PackedMatrix& packed, int64_t begin
   }
 }
 
-template <WeightType type>
-HWY_INLINE void unpack(const PackedMatrix& weight, int64_t row, float* to) {
-  const PanelFloats d;
-  const int64_t n = static_cast<int64_t>(hn::Lanes(d)), place = row % kPanelRows;
-  const std::byte* from = weight.panel(row / kPanelRows);
-  HWY_ALIGN float numbers[kPanelRows];
-  for (int64_t k = 0; k < weight.depth; ++k, from += kPanelRows * element_bytes(type)) {
-    PanelVector all[kPanelVectors];
-    load_panel<type>(from, all);
-    for (int v = 0; v < kPanelVectors; ++v) hn::Store(all[v], d, numbers + v * n);
-    to[k] = numbers[place];
-    if constexpr (type == WeightType::int8)
-      to[k] *= weight.panel_scales(row / kPanelRows)[k / kScaleGroup * kPanelRows + place];
-  }
-}
-
-void UnpackRow(const PackedMatrix& weight, int64_t row, float* to) {
-  if (weight.type == WeightType::f32) return unpack<WeightType::f32>(weight, row, to);
-  if (weight.type == WeightType::bf16) return unpack<WeightType::bf16>(weight, row, to);
-  unpack<WeightType::int8>(weight, row, to);
-}
-
 }  // namespace HWY_NAMESPACE
 }  // namespace longhaul
 HWY_AFTER_NAMESPACE();
@@ -104,14 +89,9 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace longhaul {
 HWY_EXPORT(PackPanels);
-HWY_EXPORT(UnpackRow);
 
 void kernels::pack_panels(const PlainRows& rows, const PackedMatrix& packed, int64_t begin, int64_t end) {
   HWY_DYNAMIC_DISPATCH(PackPanels)(rows, packed, begin, end);
-}
-
-void unpack_row(const PackedMatrix& weight, int64_t row, float* to) {
-  HWY_DYNAMIC_DISPATCH(UnpackRow)(weight, row, to);
 }
 
 }  // namespace longhaul
