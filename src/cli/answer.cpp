@@ -1,11 +1,7 @@
 // `longhaul answer`: lm-evaluation-harness' requests from standard input, a JSON object a line, to answers on standard
 // output.
-#include <poll.h>
-#include <unistd.h>
-
 #include <chrono>
 #include <cstdio>
-#include <iostream>
 #include <memory>
 #include <optional>
 
@@ -14,11 +10,13 @@
 #include "base/machine.h"
 #include "base/strings.h"
 #include "cli/command.h"
+#include "cli/input_lines.h"
 #include "cli/model_flags.h"
+#include "cli/token_flag.h"
 #include "engine/requests.h"
-#include "engine/text_sample.h"
 #include "io/hub_folder.h"
 #include "models/end_tokens.h"
+#include "text/utf8.h"
 
 namespace longhaul {
 
@@ -48,26 +46,11 @@ GenerateRequest read_generate(JsonReader& json) {
   return request;
 }
 
-struct Named {
-  std::string where, kind;
-  TextRequest request;
-};
-
-Named read_request(const std::string& line, const std::string& where, int64_t window) {
-  const Json json = parse_json(line, where);
-  JsonReader reader(json, where);
-  Named named{where, reader.string("kind"), {}};
-  if (named.kind == "loglikelihood") {
-    named.request = LoglikelihoodRequest{reader.string("context"), reader.string("continuation")};
-  } else if (named.kind == "rolling") {
-    named.request = RollingRequest{reader.string("text"), window};
-  } else if (named.kind == "generate") {
-    named.request = read_generate(reader);
-  } else {
-    reader.refuse("kind", "loglikelihood, rolling or generate");
-  }
-  reader.finish();
-  return named;
+TextRequest read_request(JsonReader& reader, const std::string& kind, int64_t window) {
+  if (kind == "loglikelihood") return LoglikelihoodRequest{reader.string("context"), reader.string("continuation")};
+  if (kind == "rolling") return RollingRequest{reader.string("text"), window};
+  if (kind == "generate") return read_generate(reader);
+  reader.refuse("kind", "loglikelihood, rolling or generate");
 }
 
 Json json_of(const std::string& kind, const TextAnswer& answer) {
@@ -91,10 +74,12 @@ class Answers {
       std::fwrite(lines_.front()->data(), 1, lines_.front()->size(), stdout);
     std::fflush(stdout);
   }
-  // There is none: the error is the answer.
-  void refuse(size_t number, const Named& named, const std::string& why) {
-    if (++refused_ == 1) first_refused_ = str(named.where, ": ", why);
-    end(number, {{"kind", named.kind}, {"error", why}});
+  // There is none: the error is the answer, with the kind of a request that has one.
+  void refuse(size_t number, const std::string& kind, const std::string& why) {
+    if (++refused_ == 1) first_refused_ = why;
+    Json json = kind.empty() ? Json::object() : Json{{"kind", kind}};
+    json["error"] = to_utf8(why);  // it may quote the line
+    end(number, json);
   }
   size_t waiting() const { return lines_.size(); }
   size_t shown() const { return shown_; }
@@ -115,63 +100,62 @@ int64_t room_for(const Model& model, int64_t context, int64_t batch, CacheType c
   return std::max(each, std::min(affordable, batch * each)) * kPageRows;
 }
 
-// The next line of the input, answering while there is none: who asks may wait for an answer before asking on. (Lines that were read
-// ahead are known to in_avail() only where C++ reads for itself.)
-bool read_line(Requests& requests, std::string& line) {
-  pollfd input{STDIN_FILENO, POLLIN, 0};
-  while (std::cin.rdbuf()->in_avail() <= 0 && ::poll(&input, 1, 0) == 0 && requests.step()) {
+// Error, with the line's number, for a request that cannot be answered.
+void queue(Requests& requests, const TextRequest& request, const std::string& where,
+           const Requests::OnAnswer& on_answer) {
+  try {
+    requests.add(request, on_answer);
+  } catch (const Error& error) {
+    fail(where, ": ", error.what());
   }
-  return static_cast<bool>(std::getline(std::cin, line));
 }
 
-// Error for a line that is no request.
+// Every line gets its answer, in its turn; also one that is no request.
 void add_request(const std::string& line, const std::string& where, int64_t window, Requests& requests,
                  Answers& answers) {
-  Named named = read_request(line, where, window);
-  const TextRequest request = std::move(named.request);
   const size_t place = answers.begin();
+  std::string kind;
   try {
-    requests.add(request, [&answers, named, place](const TextAnswer& answer) {
+    const Json json = parse_json(line, where);
+    JsonReader reader(json, where);
+    kind = reader.string("kind");
+    const TextRequest request = read_request(reader, kind, window);
+    reader.finish();
+    queue(requests, request, where, [&answers, place, kind, where](const TextAnswer& answer) {
       if (answer.error.empty())
-        answers.end(place, json_of(named.kind, answer));
+        answers.end(place, json_of(kind, answer));
       else
-        answers.refuse(place, named, answer.error);
+        answers.refuse(place, kind, str(where, ": ", answer.error));
     });
   } catch (const Error& error) {
-    answers.refuse(place, named, error.what());
+    answers.refuse(place, kind, error.what());
   }
 }
 
 void answer_all(Requests& requests, int64_t window) {
   Answers answers;
-  std::string line;
+  InputLines input;
   const auto begun = std::chrono::steady_clock::now();
-  std::optional<Error> mistake;  // it ends the reading; what came before it is answered
-  for (int64_t number = 1; !mistake && read_line(requests, line); ++number) {
-    if (trim(line).empty()) continue;
-    try {
-      add_request(line, str("line ", number), window, requests, answers);
-    } catch (const Error& error) {
-      mistake = error;
-    }
-    while (answers.waiting() > kAhead && requests.step()) {
+  const auto step = [&] { return requests.step(); };  // who asks may wait for an answer before asking on
+  int64_t number = 1;
+  for (std::optional<std::string> line; (line = input.next(step)); ++number) {
+    if (!trim(*line).empty()) add_request(*line, str("line ", number), window, requests, answers);
+    while (answers.waiting() > kAhead && step()) {
     }
   }
-  while (requests.step()) {
+  while (step()) {
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   const size_t refused = answers.refused();
   const auto answered = static_cast<int64_t>(answers.shown() - refused);
-  if (answered > 0 || (!mistake && refused == 0))
+  if (answered > 0 || refused == 0)
     log_info(with_commas(answered), " requests answered, ", with_commas(requests.tokens_read()), " tokens read in ",
              human_duration(seconds));
-  if (mistake) throw Error(*mistake);
   if (refused > 1) fail(answers.first_refused(), " (the first of ", refused, " requests that have no answer)");
   if (refused > 0) fail(answers.first_refused());
 }
 
 int run(const AnswerFlags& flags) {
-  std::ios::sync_with_stdio(false);
   const auto model = flags.load();
   const auto tokenizer = flags.load_tokenizer();
   SchedulerOptions options;
@@ -179,10 +163,8 @@ int run(const AnswerFlags& flags) {
   options.chunk = flags.chunk();
   check(options.texts >= 1 && options.texts <= (1 << 20), "--batch: wanted 1 to ", 1 << 20, ", got ", options.texts);
   const int64_t context =
-      flags.context.empty() ? model->info().trained_length : parse_length(flags.context, "--context");
-  const int64_t window = flags.window.empty() ? context : parse_length(flags.window, "--window");
-  check(context >= 1 && context <= kMostTokens, "--context: wanted 1 to ", with_commas(kMostTokens), ", got ", context);
-  check(window >= 1 && window <= context, "--window: wanted 1 to ", context, " (--context), got ", window);
+      flags.context.empty() ? model->info().trained_length : parse_tokens(flags.context, "--context");
+  const int64_t window = flags.window.empty() ? context : parse_tokens(flags.window, "--window", context);
   options.longest = context;
   const CacheType cache = flags.cache();
   const int64_t room = room_for(*model, context, options.texts, cache);

@@ -8,6 +8,7 @@
 #include "cli/model_flags.h"
 #include "cli/sampler_flags.h"
 #include "cli/terminal.h"
+#include "cli/token_flag.h"
 #include "io/hub_folder.h"
 
 namespace longhaul {
@@ -110,14 +111,11 @@ ChatOptions options_of(const ChatFlags& flags, const Model& model, const Tokeniz
   const ModelInfo& info = model.info();
   ChatOptions options{flags.generate};
   options.generate.seed = common_flags().seed;
-  options.generate.max_tokens = parse_length(flags.max_tokens, "--max-tokens");
-  check(options.generate.max_tokens >= 1, "--max-tokens: wanted at least 1, got ", options.generate.max_tokens);
+  options.generate.max_tokens = parse_tokens(flags.max_tokens, "--max-tokens");
   options.generate.sampler.validate(shared_vocabulary(model, tokenizer, "chat"));
   options.generate.stops.insert(options.generate.stops.end(), style.stops.begin(), style.stops.end());
   options.generate.ends = chat_end_tokens(model_folder(flags.model), tokenizer);
-  options.context = flags.context.empty() ? info.trained_length : parse_length(flags.context, "--context");
-  check(options.context >= 1 && options.context <= kMostTokens, "--context: wanted 1 to ", with_commas(kMostTokens),
-        ", got ", options.context);
+  options.context = flags.context.empty() ? info.trained_length : parse_tokens(flags.context, "--context");
   options.chunk = flags.chunk();
   options.cache = !flags.no_cache;
   options.cache_type = flags.cache();

@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "cli/command.h"
 #include "cli/terminal.h"
+#include "cli/token_flag.h"
 
 namespace longhaul {
 
@@ -112,10 +113,7 @@ const std::vector<Setting>& settings() {
       number("presence-penalty", &SamplerOptions::presence_penalty),
       number("frequency-penalty", &SamplerOptions::frequency_penalty),
       {"max-tokens", [](const Options& options) { return str(options.max_tokens); },
-       [](Options& options, const std::string& value) {
-         options.max_tokens = parse_length(value, "max-tokens");
-         check(options.max_tokens >= 1, "max-tokens: wanted at least 1, got ", options.max_tokens);
-       }},
+       [](Options& options, const std::string& value) { options.max_tokens = parse_tokens(value, "max-tokens"); }},
       {"seed", [](const Options& options) { return str(options.seed); },
        [](Options& options, const std::string& value) {
          const int64_t seed = parse_integer(value, "seed");

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "cli/command.h"
+#include "cli/token_flag.h"
 #include "data/output_folder.h"
 #include "io/hub_folder.h"
 #include "io/torch_file.h"
@@ -46,8 +47,7 @@ void check_no_hints(const ConvertFlags& flags, const char* what) {
 }
 
 int to_run(ConvertFlags& flags) {
-  if (!flags.block_size.empty()) flags.hints.block_size = parse_length(flags.block_size, "--block-size");
-  check(flags.block_size.empty() || flags.hints.block_size >= 1, "--block-size: wanted at least 1, got 0");
+  if (!flags.block_size.empty()) flags.hints.block_size = parse_tokens(flags.block_size, "--block-size");
   TorchFile file = TorchFile::open(flags.input);
   CableCheckpoint checkpoint = read_cable_checkpoint(file, flags.hints, flags.input);
   if (!common_flags().dry_run) {
@@ -88,12 +88,8 @@ int to_folder(const ConvertFlags& flags, const std::string& folder) {
   std::optional<DType> dtype;
   if (flags.dtype->count() > 0) dtype = stored_dtype(common_flags().dtype);
   const StopSignals signals;
-  const Conversion made =
-      convert_folder(folder, flags.output, dtype, common_flags().dry_run, [&] { return !signals.received().empty(); });
-  if (made.stopped) {
-    log_info("stopped by ", signals.received(), "; nothing was written");
-    return kInterrupted;
-  }
+  const Conversion made = convert_folder(folder, flags.output, dtype, common_flags().dry_run,
+                                         [&] { signals.check("nothing was written"); });
   print_result(flags, made.result, made.lines);
   return 0;
 }

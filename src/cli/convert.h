@@ -13,13 +13,13 @@ namespace longhaul {
 struct Conversion {
   Json result;                     // for --json
   std::vector<std::string> lines;  // for people
-  bool stopped = false;            // nothing was written
 };
 
 // A folder in the Hugging Face layout (safetensors, .bin, shards of either; Mamba as its authors wrote it), as a folder
 // with one model.safetensors under Hugging Face's names, config.json and the small files beside them. Floating-point
-// tensors become `dtype` where one is given. Nothing is written when `dry`, or when stop_asked() says true before a tensor.
+// tensors become `dtype` where one is given. Nothing is written when `dry`, or when before_each(), called before every
+// tensor, throws.
 Conversion convert_folder(const std::string& folder, const std::string& output, std::optional<DType> dtype, bool dry,
-                          const std::function<bool()>& stop_asked);
+                          const std::function<void()>& before_each);
 
 }  // namespace longhaul

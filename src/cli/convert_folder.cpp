@@ -112,15 +112,13 @@ std::vector<std::string> small_files(const std::string& folder) {
   return names;
 }
 
-struct Stopped {};
-
 void write(const SourceFolder& source, const FolderPlan& plan, const std::string& folder, const std::string& output,
-           const std::function<bool()>& stop_asked) {
+           const std::function<void()>& before_each) {
   OutputFolder made(output);
   write_json(path_join(made.path(), "config.json"), plan.config);
   write_safetensors(path_join(made.path(), "model.safetensors"), plan.headers,
                     [&](size_t i, const WriteFn& bytes) {
-                      if (stop_asked()) throw Stopped();
+                      before_each();
                       const Tensor tensor =
                           borrow_tensor(*plan.views[i]).to(scalar_type_of(plan.headers[i].dtype)).contiguous();
                       bytes({static_cast<const char*>(tensor.const_data_ptr()), tensor.nbytes()});
@@ -135,7 +133,7 @@ void write(const SourceFolder& source, const FolderPlan& plan, const std::string
 }  // namespace
 
 Conversion convert_folder(const std::string& folder, const std::string& output, std::optional<DType> dtype, bool dry,
-                          const std::function<bool()>& stop_asked) {
+                          const std::function<void()>& before_each) {
   const SourceFolder source(folder);
   FolderPlan plan = make_plan(source, dtype);
   const std::vector<std::string> copied = small_files(folder);
@@ -148,15 +146,9 @@ Conversion convert_folder(const std::string& folder, const std::string& output, 
   else
     plan.lines.push_back("no model that longhaul runs: its tensors are not checked against config.json");
   plan.lines.push_back(str(plan.headers.size(), " tensors of ", source.where));
-  Conversion made{
-      {{"config", plan.config}, {"tensors", plan.headers.size()}, {"copied", copied}, {"notes", plan.lines}},
-      plan.lines};
-  try {
-    if (!dry) write(source, plan, folder, output, stop_asked);
-  } catch (const Stopped&) {
-    made.stopped = true;
-  }
-  return made;
+  if (!dry) write(source, plan, folder, output, before_each);
+  return {{{"config", plan.config}, {"tensors", plan.headers.size()}, {"copied", copied}, {"notes", plan.lines}},
+          plan.lines};
 }
 
 }  // namespace longhaul

@@ -108,10 +108,7 @@ int run_pack(DataFlags& flags) {
   }
   StopSignals signals;
   options.stop_asked = [&] { return !signals.received().empty(); };
-  if (!pack(options)) {
-    log_info("stopped by ", signals.received(), "; nothing was written");
-    return kInterrupted;
-  }
+  if (!pack(options)) signals.check("nothing was written");
   print_dataset(Dataset::open(options.output));
   return 0;
 }

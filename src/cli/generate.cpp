@@ -12,6 +12,7 @@
 #include "cli/model_flags.h"
 #include "cli/sampler_flags.h"
 #include "cli/terminal.h"
+#include "cli/token_flag.h"
 #include "engine/generate.h"
 #include "io/hub_folder.h"
 #include "models/end_tokens.h"
@@ -134,9 +135,7 @@ void log_figures(const Figures& figures, bool cached) {
 int run(GenerateFlags& flags) {
   GenerateOptions& options = flags.options;
   options.seed = common_flags().seed;
-  options.max_tokens = parse_length(flags.max_tokens, "--max-tokens");
-  check(options.max_tokens >= 1 && options.max_tokens <= kMostTokens, "--max-tokens: wanted 1 to ",
-        with_commas(kMostTokens), ", got ", options.max_tokens);
+  options.max_tokens = parse_tokens(flags.max_tokens, "--max-tokens");
   check(options.samples >= 1 && options.samples <= kMostSamples, "--samples: wanted 1 to ", with_commas(kMostSamples),
         ", got ", options.samples);
   check(options.samples <= kMostTokens / options.max_tokens, "--samples: wanted at most ", with_commas(kMostTokens),

@@ -9,6 +9,7 @@
 #include "bench/rates.h"
 #include "cli/command.h"
 #include "cli/model_flags.h"
+#include "cli/token_flag.h"
 #include "io/hub_folder.h"
 #include "io/tensor_files.h"
 #include "methods/planned_encoding.h"
@@ -85,13 +86,6 @@ Json cost_of(const Model& model, int64_t length, const Held& held) {
   return cost;
 }
 
-int64_t length_of(const InspectFlags& flags) {
-  const int64_t length = parse_length(flags.length, "--length");
-  constexpr int64_t kLongest = int64_t{1} << 36;  // products of sizes stay below 2^63
-  check(length >= 1 && length <= kLongest, "--length: wanted 1 to ", with_commas(kLongest), ", got ", length);
-  return length;
-}
-
 Json describe(const Model& model, const InspectFlags& flags) {
   const ModelInfo& info = model.info();
   const Held held = held_by(model, flags);
@@ -120,12 +114,12 @@ Json describe(const Model& model, const InspectFlags& flags) {
     out["rope"].push_back({{"name", fact.name}, {"value", fact.value}, {"source", fact.source}});
   const TensorFiles files = TensorFiles::open(model_folder(flags.model));
   out["files"] = {{"path", files.where()}, {"dtype", stored_dtypes(files)}};
-  if (!flags.length.empty()) out["cost"] = cost_of(model, length_of(flags), held);
+  if (!flags.length.empty()) out["cost"] = cost_of(model, parse_tokens(flags.length, "--length"), held);
   if (flags.frequencies) {
     const RotaryEncoding* rotary = rotary_of(model.encoding());
     check(rotary, "--frequencies: ", flags.model, " has no rotary positions");
     check(!flags.length.empty(), "--frequencies: wanted --length, the tokens of the text that they are of");
-    out["frequencies"] = rotary->rope().policy->frequencies(length_of(flags));
+    out["frequencies"] = rotary->rope().policy->frequencies(parse_tokens(flags.length, "--length"));
   }
   if (flags.tensors)
     for (const Parameter& p : model.parameters().all())

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "cli/command.h"
+#include "cli/token_flag.h"
 #include "io/hub_folder.h"
 #include "train/run_tokenizer.h"
 
@@ -64,11 +65,7 @@ std::unique_ptr<Tokenizer> SessionFlags::load_tokenizer() const {
   return tokenizer.empty() ? run_tokenizer(model_folder(model)) : make_tokenizer(tokenizer);
 }
 
-int64_t SessionFlags::chunk() const {
-  const int64_t tokens = parse_length(prefill_chunk, "--prefill-chunk");
-  check(tokens >= 1, "--prefill-chunk: wanted at least 1, got 0");
-  return tokens;
-}
+int64_t SessionFlags::chunk() const { return parse_tokens(prefill_chunk, "--prefill-chunk"); }
 
 CacheType SessionFlags::cache() const { return cache_type(kv_cache_dtype, common_flags().dtype); }
 

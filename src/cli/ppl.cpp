@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "cli/command.h"
 #include "cli/model_flags.h"
+#include "cli/token_flag.h"
 #include "eval/protocol.h"
 #include "eval/runner.h"
 #include "methods/method.h"
@@ -51,8 +52,7 @@ std::vector<Subject> subjects_of(const PplFlags& flags, const Dataset& data) {
   options.dtype = common_flags().dtype;
   options.weight_dtype = flags.weight_dtype;
   options.device = common_flags().device;
-  options.chunk = flags.chunk.empty() ? 0 : parse_length(flags.chunk, "--chunk");
-  check(flags.chunk.empty() || options.chunk >= 1, "--chunk: wanted at least 1, got 0");
+  options.chunk = flags.chunk.empty() ? 0 : parse_tokens(flags.chunk, "--chunk");
   options.vocab = data.vocab_size_without_added();
   options.journal = flags.journal;
   options.overrides = flags.overrides;
@@ -135,8 +135,7 @@ int run(const PplFlags& flags) {
   std::sort(lengths.begin(), lengths.end());
   lengths.erase(std::unique(lengths.begin(), lengths.end()), lengths.end());
   Dataset data = Dataset::open(flags.data, flags.tokenizer);
-  const int64_t tokens = flags.tokens.empty() ? 0 : parse_length(flags.tokens, "--tokens");
-  check(flags.tokens.empty() || tokens >= 1, "--tokens: wanted at least 1, got 0");
+  const int64_t tokens = flags.tokens.empty() ? 0 : parse_tokens(flags.tokens, "--tokens");
   TaskContext context{&data, flags.split, lengths, tokens};
   std::unique_ptr<Task> task = make_task("perplexity:" + protocol_keys(flags.protocol), context);
   for (const std::string& folder : model_folders(flags.models))
@@ -150,11 +149,9 @@ int run(const PplFlags& flags) {
   options.command = command_line();
   options.stop = [&] { return !signals.received().empty(); };
   RunnerOutcome outcome = run_cells(subjects, *task, lengths, options);
-  if (outcome.stopped) {
-    log_info("stopped by ", signals.received(), ": ", outcome.reused + outcome.answered, " of ", outcome.wanted,
-             " windows are in the journal; the same command goes on from there");
-    return kInterrupted;
-  }
+  if (outcome.stopped)
+    signals.check(str(outcome.reused + outcome.answered, " of ", outcome.wanted,
+                      " windows are in the journal; the same command goes on from there"));
   const ReportContent content = results_of(subjects, outcome.cells);
   if (!outcome.failure || has_windows(content.results)) show(content, flags.merge);
   if (outcome.failure) std::rethrow_exception(outcome.failure);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/machine.h"
 #include "cli/command.h"
+#include "train/stop_signal.h"
 #include "version.h"
 
 namespace longhaul {
@@ -105,6 +106,9 @@ int longhaul_run_program(int argc, char** argv) {
     const int code = parse_and_run(argc, argv);
     check_standard_output();
     return code;
+  } catch (const Interrupted& stop) {
+    log_info(stop.what());
+    return kInterrupted;
   } catch (const Error& error) {
     std::fprintf(stderr, "longhaul: %s\n", error.what());
     return kMistake;

@@ -51,15 +51,20 @@ Json row_of(const std::string& sequence, int64_t begin, int64_t end, const Agree
 }
 
 // NAME.ids [T] and NAME.logits [T, V] of the reference: a row of all positions, then rows of `parts` stretches of them.
-Json rows_of(const Model& model, const SafetensorsFile& file, const std::string& name, int64_t parts) {
+Json rows_of(const Model& model, const SafetensorsFile& file, const std::string& where, const std::string& name,
+             int64_t parts) {
   const Tensor ids = to_tensor(file.at(name + ".ids"), at::kLong);
-  check(ids.dim() == 1 && ids.size(0) > 0, name, ".ids: wanted [T] with T >= 1, found ", ids.sizes());
+  const int64_t vocab = model.info().vocab;
+  check(ids.dim() == 1 && ids.size(0) > 0, where, ": ", name, ".ids: wanted [T] with T >= 1, found ", ids.sizes());
+  const auto lowest = ids.min().item<int64_t>(), highest = ids.max().item<int64_t>();
+  check(lowest >= 0 && highest < vocab, where, ": ", name, ".ids: wanted ids of the model, 0 to ", vocab - 1,
+        ", found ", lowest < 0 ? lowest : highest);
   const Tensor want = to_tensor(file.at(name + ".logits"), at::kDouble);
-  check(want.dim() == 2 && want.size(0) == ids.size(0) && want.size(1) == model.info().vocab, name, ".logits: wanted [",
-        ids.size(0), ", ", model.info().vocab, "], found ", want.sizes());
+  check(want.dim() == 2 && want.size(0) == ids.size(0) && want.size(1) == vocab, where, ": ", name, ".logits: wanted [",
+        ids.size(0), ", ", vocab, "], found ", want.sizes());
   const double largest = want.abs().max().item<double>();
-  check(std::isfinite(largest) && largest > 0, name,
-        ".logits: wanted finite numbers, not all of them 0, found a largest of ", largest);
+  check(std::isfinite(largest) && largest > 0, where, ": ", name,
+        ".logits: wanted finite numbers, not all of them 0, found a largest of ", std::abs(largest));
   const Tensor got = logits_of(model, ids);
   const int64_t length = ids.size(0);
   Json rows = Json::array({row_of(name, 0, length, compare(got, want, largest))});
@@ -123,7 +128,7 @@ int run(const VerifyFlags& flags) {
   double worst = 0;
   bool good = true;  // a number that is none is no agreement
   for (const std::string& sequence : contents.sequences) {
-    const Json some = rows_of(*model, file, sequence, flags.parts);
+    const Json some = rows_of(*model, file, flags.reference, sequence, flags.parts);
     const auto error = some[0]["error"].get<double>();
     good = good && error <= flags.tolerance;
     if (!std::isnan(worst) && !(error <= worst)) worst = error;

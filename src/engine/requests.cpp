@@ -24,7 +24,7 @@ void add_scores(TextAnswer& answer, const TokenScores& scores) {
   }
   answer.tokens += count;
   if (!std::isfinite(answer.log_prob))
-    answer.error = str("the model's logits are not finite: ln p is ", answer.log_prob);
+    answer.error = str("the model's logits are not finite: ln p is ", std::isnan(answer.log_prob) ? "nan" : "-inf");
 }
 
 // In the order of the text: which window is ready first depends on what else is asked.

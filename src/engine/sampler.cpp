@@ -33,7 +33,7 @@ std::vector<double> scores_of(const Tensor& logits) {
   bool finite = false;
   for (double score : scores) {
     check(!std::isnan(score) && score < std::numeric_limits<double>::infinity(),
-          "sampler: the model's logits are not finite: found ", score);
+          "sampler: the model's logits are not finite: found ", std::abs(score));  // a NaN has no sign
     finite = finite || std::isfinite(score);
   }
   check(finite, "sampler: the model's logits are not finite: all are -infinity");

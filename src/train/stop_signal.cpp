@@ -48,4 +48,9 @@ std::string StopSignals::received() const {
   }
 }
 
+void StopSignals::check(const std::string& left) const {
+  const std::string signal = received();
+  if (!signal.empty()) throw Interrupted("stopped by " + signal + "; " + left);
+}
+
 }  // namespace longhaul

@@ -1,8 +1,14 @@
 // Asking a run to stop: SIGINT, SIGTERM and SIGUSR1 (Slurm's warning before a time limit) end it after the step in progress.
 #pragma once
+#include <stdexcept>
 #include <string>
 
 namespace longhaul {
+
+// What a command that was asked to stop ends with. `main` prints it and exits with 130.
+struct Interrupted : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
 
 // While it lives, the three signals are only noted; a second SIGINT ends the process at once (checkpoints stay whole).
 // SIGXFSZ is ignored, so that a file-size limit is an error like a full disk. One at a time per process.
@@ -14,6 +20,8 @@ class StopSignals {
   StopSignals& operator=(const StopSignals&) = delete;
   // "SIGTERM", or "" when none has come.
   std::string received() const;
+  // Throws Interrupted, "stopped by SIGTERM; <left>", when one has come; `left`: what the command leaves behind.
+  void check(const std::string& left) const;
 };
 
 }  // namespace longhaul

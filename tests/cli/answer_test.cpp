@@ -53,10 +53,30 @@ TEST_F(AnswerCommand, AnswersInOrder) {
   EXPECT_TRUE(contains(err_, "would answer up to 16 requests at a time; cache of 2,048 tokens")) << err_;
 }
 
-TEST_F(AnswerCommand, WhatCameBeforeAMistakeIsAnswered) {
-  EXPECT_EQ(run("answer --model cable --threads 1", str(kRequests, "nonsense\n", kRequests)), 2);
-  EXPECT_EQ(split(out_, '\n').size(), 6u) << out_;  // five and the end
-  EXPECT_TRUE(contains(err_, "line 7: not JSON")) << err_;
+TEST_F(AnswerCommand, ALineThatIsNoRequestIsAnsweredInItsPlace) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"nonsense", "not JSON"},
+      {"\"\xff", "not JSON"},
+      {"[]", "wanted an object"},
+      {R"({"kind": "rolling"})", "text: wanted a string"},
+      {R"({"kind": "rollin", "text": "x"})", R"(kind: wanted loglikelihood, rolling or generate, found "rollin")"},
+      {R"({"kind": "rolling", "text": "x", "continuation": "y"})", "unknown key 'continuation'"},
+      {R"({"kind": "generate", "context": "x", "max_tokens": 0.5})", "max_tokens: wanted an integer"},
+      {R"({"kind": "generate", "context": "x", "seed": 9223372036854775808})", "seed: wanted an integer"}};
+  const std::vector<Json> alone = answers("--context 64", kRequests);
+  for (const auto& [line, why] : cases) {
+    EXPECT_EQ(run("answer --model cable --threads 1 --context 64", str(kRequests, line, "\n", kRequests)), 2) << line;
+    const std::vector<std::string> lines = split(out_, '\n');
+    ASSERT_EQ(lines.size(), 12u) << out_;  // eleven and the end
+    for (size_t i = 0; i < 10; ++i) {
+      const Json answer = parse_json(lines[i < 5 ? i : i + 1], "stdout");
+      EXPECT_EQ(answer.value("text", ""), alone[i % 5].value("text", ""));
+      EXPECT_NEAR(answer.value("log_prob", 0.0), alone[i % 5].value("log_prob", 0.0), 1e-4);
+    }
+    const std::string error = parse_json(lines[5], "stdout")["error"];
+    EXPECT_TRUE(error.starts_with("line 7: ") && contains(error, why)) << error;
+    EXPECT_TRUE(contains(err_, "10 requests answered, ") && contains(err_, why)) << err_;
+  }
 }
 
 TEST_F(AnswerCommand, WhatCannotBeAnsweredSaysWhyAndTheOthersAreAnswered) {
@@ -75,7 +95,7 @@ TEST_F(AnswerCommand, WhatCannotBeAnsweredSaysWhyAndTheOthersAreAnswered) {
     EXPECT_EQ(run("answer --model cable --threads 1 --context 64", str(line, "\n", kRequests)), 2) << line;
     const std::vector<std::string> lines = split(out_, '\n');
     ASSERT_EQ(lines.size(), 7u) << out_;  // six and the end
-    EXPECT_EQ(parse_json(lines[0], "stdout")["error"], why);
+    EXPECT_EQ(parse_json(lines[0], "stdout")["error"], str("line 1: ", why));
     for (size_t i = 0; i < 5; ++i) EXPECT_EQ(parse_json(lines[i + 1], "stdout"), alone[i]);
     EXPECT_TRUE(contains(err_, "5 requests answered, ") && contains(err_, str("longhaul: line 1: ", why, "\n")))
         << err_;
@@ -99,6 +119,21 @@ TEST_F(AnswerCommand, AnswersWhileTheNextRequestIsThoughtOf) {
                            one + "' >&3 && timeout 60 head -n 1 <&4 || exit 9; done";
   ASSERT_EQ(run_shell(talk), 0) << err_;
   EXPECT_EQ(split(out_, '\n').size(), 3u) << out_;
+}
+
+// Half a line says nothing yet: what came before it is answered.
+TEST_F(AnswerCommand, HalfALineHoldsNothingUp) {
+  const std::string one = R"({"kind": "generate", "context": "Once", "max_tokens": 3})";
+  const std::string half = one.substr(0, 20), rest = one.substr(20);
+  const std::string talk =
+      "(mkfifo ask tell && ('" LH_PROGRAM
+      "' answer --model cable --threads 1 < ask > tell &) && exec 3> ask 4< tell && printf '%s\\n%s' '" +
+      one + "' '" + half + "' >&3 && timeout 60 head -n 1 <&4 && printf '%s' '" + rest +
+      "' >&3 && exec 3>&- && timeout 60 head -n 1 <&4)";
+  ASSERT_EQ(run_shell(talk), 0) << err_;
+  const std::vector<std::string> lines = split(out_, '\n');
+  ASSERT_EQ(lines.size(), 3u) << out_;
+  EXPECT_EQ(lines[0], lines[1]);
 }
 
 // Requests that wait in an open pipe are answered together: what they share is read once.
@@ -125,13 +160,7 @@ TEST_F(AnswerCommand, MistakesAreOneLine) {
   auto refuses = [&](const std::string& arguments, const std::string& input, const std::string& part) {
     expect_refusal("answer --model cable --threads 1 " + arguments, part, input);
   };
-  refuses("", "nonsense", "line 1: not JSON");
-  refuses("", "\n{\"kind\": \"rolling\"}", "line 2: text: wanted a string");
-  refuses("", R"({"kind": "rollin", "text": "x"})",
-          R"(line 1: kind: wanted loglikelihood, rolling or generate, found "rollin")");
-  refuses("", R"({"kind": "rolling", "text": "x", "continuation": "y"})", "unknown key 'continuation'");
-  refuses("", R"({"kind": "generate", "context": "x", "max_tokens": 0.5})", "max_tokens: wanted an integer");
-  refuses("--window 200", "", "--window: wanted 1 to 128 (--context), got 200");
+  refuses("--window 200", "", "--window: wanted 1 to 128, got 200");
   refuses("--context 0", "", "--context: wanted 1 to 4,294,967,296, got 0");
   refuses("--context 9223372036854775807", "", "--context: wanted 1 to 4,294,967,296, got 9223372036854775807");
   refuses("--batch 0", "", "--batch: wanted 1 to 1048576, got 0");

@@ -133,7 +133,7 @@ TEST_F(ChatCommand, MistakesAreOneLine) {
   refuses("cable:variant=5 --template plain", "--no-cache reads the whole text again");
   refuses("learned --template plain --context 257 --dry-run", "encoding 'learned' ends at 256");
   refuses("cable --template plain --context ''", "--context: wanted a value, found an empty one");
-  refuses("cable --template plain --max-tokens 0", "--max-tokens: wanted at least 1, got 0");
+  refuses("cable --template plain --max-tokens 0", "--max-tokens: wanted 1 to 4,294,967,296, got 0");
   refuses("cable --template plain --top-p 2", "--top-p: wanted a number in [0, 1], got 2");
   refuses("nowhere --template plain", "nowhere");
   EXPECT_EQ(run("cable:variant=5 --template plain --no-cache", "one\n"), 0) << err_;

@@ -1,6 +1,7 @@
 // `longhaul convert` as a user meets it. Checkpoints are written, and state dicts read back, by the torch of Python.
 #include <bit>
 #include <cstring>
+#include <filesystem>
 
 #include "base/json.h"
 #include "io/safetensors.h"
@@ -275,6 +276,30 @@ Json write_native_mamba(const TemporaryFolder& folder) {
 }
 
 // Names, shapes and defaults of mamba_ssm's files, and what transformers calls them.
+// Zeros of 4 GiB, which lie on no disk: seconds of work, of which the signal sees the beginning.
+TEST_F(Convert, AStopSignalLeavesNothing) {
+  make_folders(folder_ / "big");
+  write_json(folder_ / "big/config.json", {{"model_type", "unheard-of"}});
+  constexpr int64_t kTensors = 256, kNumbers = 1 << 22;
+  Json header = Json::object();
+  for (int64_t i = 0; i < kTensors; ++i)
+    header[str("t", i)] = {
+        {"dtype", "F32"}, {"shape", {kNumbers}}, {"data_offsets", {i * kNumbers * 4, (i + 1) * kNumbers * 4}}};
+  const std::string text = header.dump();
+  const uint64_t length = text.size();
+  std::string bytes(reinterpret_cast<const char*>(&length), sizeof length);
+  const std::string file = folder_ / "big/model.safetensors";
+  write_file(file, bytes + text);
+  std::filesystem::resize_file(file, bytes.size() + text.size() + kTensors * kNumbers * 4);
+  const std::string talk = "('" LH_PROGRAM
+                           "' convert big out & while [ -z \"$(ls | grep out.)\" ]; do sleep 0.01; done;"
+                           " kill -TERM $!; wait $!)";
+  EXPECT_EQ(run_shell(talk), 130) << err_;
+  EXPECT_TRUE(contains(err_, "stopped by SIGTERM; nothing was written")) << err_;
+  ASSERT_EQ(run_shell("ls"), 0);
+  EXPECT_EQ(out_, "big\n");
+}
+
 TEST_F(Convert, MambaAsItsAuthorsWroteItGetsTheNamesOfHuggingFace) {
   Json config = write_native_mamba(folder_);
   ASSERT_EQ(convert("native mamba"), 0) << err_;
@@ -413,7 +438,8 @@ TEST_F(Convert, WhatTheTensorsDoNotTellIsAskedForAndNothingIsLeftBehind) {
       "--heads\n");
   EXPECT_TRUE(contains(refusal("cable.pt out --pos rope --block-size 32"), "unknown transformer.h.0.attn.cable_layer"));
   EXPECT_TRUE(contains(refusal("cable.pt alibi"), "alibi exists already"));
-  EXPECT_TRUE(contains(refusal("cable.pt out --pos cable --block-size 0"), "--block-size: wanted at least 1, got 0"));
+  EXPECT_TRUE(
+      contains(refusal("cable.pt out --pos cable --block-size 0"), "--block-size: wanted 1 to 4,294,967,296, got 0"));
   EXPECT_TRUE(contains(refusal("cable.pt out --pos cable --block-size 32 --dtype bf16"),
                        "convert: --dtype is for model directories"));
   ASSERT_EQ(convert("cable.pt out --pos cable --block-size 32 --dry-run"), 0) << err_;

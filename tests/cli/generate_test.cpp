@@ -105,7 +105,7 @@ TEST_F(GenerateCommand, MistakesAreOneLine) {
   refuses("--model cable --prompt a --logit-bias 300=1", "--logit-bias: wanted an id in [0, 257), got 300");
   refuses("--model cable --prompt a --logit-bias 1", "--logit-bias: wanted id=number, got '1'");
   refuses("--model cable --prompt a --logit-bias 1=2 --logit-bias 1=3", "--logit-bias: wanted each id once");
-  refuses("--model cable --prompt a --prefill-chunk 0", "--prefill-chunk: wanted at least 1, got 0");
+  refuses("--model cable --prompt a --prefill-chunk 0", "--prefill-chunk: wanted 1 to 4,294,967,296, got 0");
   refuses("--model cable --prompt a --prefill-chunk 2 --no-cache", "excludes");
   refuses("--model cable --prompt a --repetition-penalty 1e-320", "--repetition-penalty");
   refuses("--model cable --prompt a --max-tokens 0", "max-tokens");

@@ -63,6 +63,10 @@ TEST_F(CheckpointCommands, VerifyTellsAgreementByPosition) {
   write_safetensors(folder_ / "reference.safetensors",
                     {to_named("a.ids", at::zeros({2})), to_named("a.logits", at::zeros({2, 300}))});
   expect_refusal("verify llama reference.safetensors", "a.ids: wanted I64, I32, U32 or U16, found F32");
+  write_safetensors(folder_ / "reference.safetensors",
+                    {to_named("a.ids", at::arange(299, 301, at::kLong)), to_named("a.logits", at::zeros({2, 300}))});
+  expect_refusal("verify llama reference.safetensors",
+                 "reference.safetensors: a.ids: wanted ids of the model, 0 to 299, found 300");
   write_safetensors(folder_ / "reference.safetensors", {to_named("a.ids", at::arange(2, at::kLong))});
   expect_refusal("verify llama reference.safetensors", "wanted a.logits beside a.ids, found none");
   write_safetensors(folder_ / "reference.safetensors", {});

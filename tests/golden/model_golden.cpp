@@ -7,6 +7,7 @@
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -114,6 +115,13 @@ void compare_continuation(const Case& c, const std::string& name) {
   compare_greedy(c, source, name, "", "from the cache");
 }
 
+// What a user does with the same folder and the same dump.
+void compare_by_program(const Fixture& fixture, const std::string& folder, Report& report) {
+  const std::string dump = fixture.path.substr(0, fixture.path.size() - std::string("json").size()) + "safetensors";
+  const std::string line = "'" LH_PROGRAM "' verify '" + folder + "' '" + dump + "' > /dev/null 2>&1";
+  report.equal("longhaul verify", std::system(line.c_str()), 0);
+}
+
 bool handle(const Fixture& fixture, Report& report) {
   const std::string folder = fixture.path.substr(0, fixture.path.size() - file_name(fixture.path).size());
   const std::string config = path_join(folder, "config.json");
@@ -128,6 +136,7 @@ bool handle(const Fixture& fixture, Report& report) {
     }
     if (fixture.has("seq0.ids") && fixture.has("seq1.ids")) compare_together(c);
   }
+  if (fixture.has("seq0.ids") && fixture.has("seq0.logits")) compare_by_program(fixture, folder, report);
   return true;
 }
 
