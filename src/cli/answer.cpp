@@ -156,8 +156,7 @@ void answer_all(Requests& requests, int64_t window) {
 }
 
 int run(const AnswerFlags& flags) {
-  const auto model = flags.load();
-  const auto tokenizer = flags.load_tokenizer();
+  const auto [model, tokenizer] = flags.load_both();
   SchedulerOptions options;
   options.texts = flags.batch;
   options.chunk = flags.chunk();

@@ -124,8 +124,7 @@ ChatOptions options_of(const ChatFlags& flags, const Model& model, const Tokeniz
 
 int run(const ChatFlags& flags) {
   const ChatStyle style = chat_style(model_folder(flags.model), flags.style);
-  const auto model = flags.load();
-  const auto tokenizer = flags.load_tokenizer();
+  const auto [model, tokenizer] = flags.load_both();
   ChatOptions options = options_of(flags, *model, *tokenizer, style);
   Chat chat(*model, *tokenizer, style.chat_template, std::move(options));
   if (common_flags().dry_run) {

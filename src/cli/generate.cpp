@@ -144,8 +144,7 @@ int run(GenerateFlags& flags) {
   options.ends = end_tokens(model_folder(flags.model));
   options.continues = true;
   const int64_t chunk = flags.chunk();
-  const auto model = flags.load();
-  const auto tokenizer = flags.load_tokenizer();
+  const auto [model, tokenizer] = flags.load_both();
   const std::vector<int64_t> prompt = prompt_tokens(flags, *tokenizer);
   const auto length = static_cast<int64_t>(prompt.size());
   check_fits(*model, *tokenizer, length, options);

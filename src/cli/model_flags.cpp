@@ -1,5 +1,6 @@
 #include "cli/model_flags.h"
 
+#include <future>
 #include <utility>
 
 #include "base/error.h"
@@ -61,8 +62,12 @@ void add_inference_flags(CLI::App& app, InferenceFlags& flags, const std::string
   add_weight_dtype(app, flags.weight_dtype);
 }
 
-std::unique_ptr<Tokenizer> SessionFlags::load_tokenizer() const {
-  return tokenizer.empty() ? run_tokenizer(model_folder(model)) : make_tokenizer(tokenizer);
+std::pair<std::unique_ptr<Model>, std::unique_ptr<Tokenizer>> SessionFlags::load_both() const {
+  auto read = std::async(std::launch::async, [this] {
+    return tokenizer.empty() ? run_tokenizer(model_folder(model)) : make_tokenizer(tokenizer);
+  });
+  auto loaded = load();  // its errors come before the tokenizer's
+  return {std::move(loaded), read.get()};
 }
 
 int64_t SessionFlags::chunk() const { return parse_tokens(prefill_chunk, "--prefill-chunk"); }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/engine.h"
@@ -43,7 +44,8 @@ void add_inference_flags(CLI::App& app, InferenceFlags& flags, const std::string
 struct SessionFlags : InferenceFlags {
   std::string tokenizer, kv_cache_dtype, prefill_chunk = "512";
 
-  std::unique_ptr<Tokenizer> load_tokenizer() const;
+  // Side by side: a tokenizer takes as long as a model of a few hundred MB.
+  std::pair<std::unique_ptr<Model>, std::unique_ptr<Tokenizer>> load_both() const;
   int64_t chunk() const;
   CacheType cache() const;
   std::string cache_name() const;  // what keys and values are kept in: "f32"
