@@ -151,6 +151,7 @@ void answer_all(Requests& requests, int64_t window) {
   if (answered > 0 || refused == 0)
     log_info(with_commas(answered), " requests answered, ", with_commas(requests.tokens_read()), " tokens read in ",
              human_duration(seconds));
+  input.check_whole();
   if (refused > 1) fail(answers.first_refused(), " (the first of ", refused, " requests that have no answer)");
   if (refused > 0) fail(answers.first_refused());
 }

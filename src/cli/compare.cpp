@@ -134,7 +134,8 @@ int check_plan(const CompareFlags& flags, const std::vector<Run>& runs) {
   std::vector<int64_t> lengths = parse_lengths(flags.lengths, "--lengths");
   std::sort(lengths.begin(), lengths.end());
   const Dataset data = Dataset::open(flags.data, flags.tokenizer);
-  TaskContext context{&data, "val", lengths, flags.tokens.empty() ? 0 : parse_tokens(flags.tokens, "--tokens")};
+  TaskContext context{&data, "val", lengths,
+                      flags.tokens.empty() ? 0 : parse_tokens(flags.tokens, "--tokens", kMostTargets)};
   make_task("perplexity:" + protocol_keys("block"), context);
   for (const Run& run : runs) {
     if (run.seed > 1) break;
@@ -158,7 +159,7 @@ int compare(const CompareFlags& flags) {
     folders.push_back(run.folder);
     int code = run_step(train_arguments(flags, run), ChildOutput::standard_error);
     if (code != 0) return code;
-    signals.check("the same command goes on from there");
+    if (!signals.received().empty()) signals.stop("the same command goes on from there");
   }
   int code = run_step(ppl_arguments(flags, folders), ChildOutput::standard_error);
   if (code == 0) code = run_step(report_arguments(flags, folders), ChildOutput::ours);

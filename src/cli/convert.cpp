@@ -88,8 +88,10 @@ int to_folder(const ConvertFlags& flags, const std::string& folder) {
   std::optional<DType> dtype;
   if (flags.dtype->count() > 0) dtype = stored_dtype(common_flags().dtype);
   const StopSignals signals;
-  const Conversion made = convert_folder(folder, flags.output, dtype, common_flags().dry_run,
-                                         [&] { signals.check("nothing was written"); });
+  const auto before_each = [&] {
+    if (!signals.received().empty()) signals.stop("nothing was written");
+  };
+  const Conversion made = convert_folder(folder, flags.output, dtype, common_flags().dry_run, before_each);
   print_result(flags, made.result, made.lines);
   return 0;
 }

@@ -108,7 +108,7 @@ int run_pack(DataFlags& flags) {
   }
   StopSignals signals;
   options.stop_asked = [&] { return !signals.received().empty(); };
-  if (!pack(options)) signals.check("nothing was written");
+  if (!pack(options)) signals.stop("nothing was written");
   print_dataset(Dataset::open(options.output));
   return 0;
 }

@@ -14,10 +14,12 @@ namespace longhaul {
 namespace {
 
 constexpr size_t kPiece = size_t{1} << 16;
+constexpr int kForEver = -1;
 
-bool may_read() {
+// Whether a read would say something: numbers, an end or an error.
+bool may_read(int milliseconds) {
   pollfd input{STDIN_FILENO, POLLIN, 0};
-  return ::poll(&input, 1, 0) != 0;  // an end and an error are read too
+  return ::poll(&input, 1, milliseconds) != 0;
 }
 
 }  // namespace
@@ -26,7 +28,8 @@ std::optional<std::string> InputLines::next(const std::function<bool()>& meanwhi
   for (;;) {
     if (std::optional<std::string> line = take()) return line;
     if (ended_) return std::nullopt;
-    while (!may_read() && meanwhile()) {
+    while (!may_read(0)) {
+      if (!meanwhile()) may_read(kForEver);
     }
     read_more();
   }
@@ -49,12 +52,15 @@ void InputLines::read_more() {
   begin_ = 0;
   searched_ = read_.size();
   read_.resize(searched_ + kPiece);
-  ssize_t count = 0;
-  do count = ::read(STDIN_FILENO, read_.data() + searched_, kPiece);
-  while (count < 0 && errno == EINTR);
-  check(count >= 0, "standard input cannot be read: ", std::strerror(errno));
-  read_.resize(searched_ + static_cast<size_t>(count));
-  ended_ = count == 0;
+  const ssize_t count = ::read(STDIN_FILENO, read_.data() + searched_, kPiece);
+  const int error = count < 0 ? errno : 0;
+  read_.resize(searched_ + static_cast<size_t>(std::max<ssize_t>(count, 0)));
+  if (error == EINTR || error == EAGAIN || error == EWOULDBLOCK)
+    return;  // a descriptor that others use may be empty again
+  if (error != 0) error_ = str("standard input cannot be read: ", std::strerror(error));
+  ended_ = count <= 0;
 }
+
+void InputLines::check_whole() const { check(error_.empty(), error_); }
 
 }  // namespace longhaul

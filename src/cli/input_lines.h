@@ -11,8 +11,9 @@ namespace longhaul {
 class InputLines {
  public:
   // The next line without its end, or nothing behind the last. While none is whole, meanwhile() is called over and over, until it
-  // returns false; then it waits. Error when the input cannot be read.
+  // returns false; then it waits.
   std::optional<std::string> next(const std::function<bool()>& meanwhile);
+  void check_whole() const;  // Error when the last line was the last that could be read
 
  private:
   std::optional<std::string> take();  // a whole line of what was read
@@ -21,6 +22,7 @@ class InputLines {
   std::string read_;
   size_t begin_ = 0, searched_ = 0;  // in read_: of the next line; no line ends before
   bool ended_ = false;
+  std::string error_;
 };
 
 }  // namespace longhaul

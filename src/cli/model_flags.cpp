@@ -63,9 +63,9 @@ void add_inference_flags(CLI::App& app, InferenceFlags& flags, const std::string
 }
 
 std::pair<std::unique_ptr<Model>, std::unique_ptr<Tokenizer>> SessionFlags::load_both() const {
-  auto read = std::async(std::launch::async, [this] {
-    return tokenizer.empty() ? run_tokenizer(model_folder(model)) : make_tokenizer(tokenizer);
-  });
+  const auto when = common_flags().threads == 1 ? std::launch::deferred : std::launch::async;
+  auto read = std::async(
+      when, [this] { return tokenizer.empty() ? run_tokenizer(model_folder(model)) : make_tokenizer(tokenizer); });
   auto loaded = load();  // its errors come before the tokenizer's
   return {std::move(loaded), read.get()};
 }

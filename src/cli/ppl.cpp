@@ -135,7 +135,7 @@ int run(const PplFlags& flags) {
   std::sort(lengths.begin(), lengths.end());
   lengths.erase(std::unique(lengths.begin(), lengths.end()), lengths.end());
   Dataset data = Dataset::open(flags.data, flags.tokenizer);
-  const int64_t tokens = flags.tokens.empty() ? 0 : parse_tokens(flags.tokens, "--tokens");
+  const int64_t tokens = flags.tokens.empty() ? 0 : parse_tokens(flags.tokens, "--tokens", kMostTargets);
   TaskContext context{&data, flags.split, lengths, tokens};
   std::unique_ptr<Task> task = make_task("perplexity:" + protocol_keys(flags.protocol), context);
   for (const std::string& folder : model_folders(flags.models))
@@ -150,8 +150,8 @@ int run(const PplFlags& flags) {
   options.stop = [&] { return !signals.received().empty(); };
   RunnerOutcome outcome = run_cells(subjects, *task, lengths, options);
   if (outcome.stopped)
-    signals.check(str(outcome.reused + outcome.answered, " of ", outcome.wanted,
-                      " windows are in the journal; the same command goes on from there"));
+    signals.stop(str(outcome.reused + outcome.answered, " of ", outcome.wanted,
+                     " windows are in the journal; the same command goes on from there"));
   const ReportContent content = results_of(subjects, outcome.cells);
   if (!outcome.failure || has_windows(content.results)) show(content, flags.merge);
   if (outcome.failure) std::rethrow_exception(outcome.failure);

@@ -69,7 +69,7 @@ Chat::Answer Chat::reply(const OnPiece& on_piece, const std::function<bool()>& s
     if (engine_) answer.reused = static_cast<ConversationLogits&>(*source_).reused();
     conversation.answer(answer.text);
     ++options_.generate.seed;
-  } catch (const Interrupted&) {
+  } catch (const PromptStopped&) {
     answer.finish = "interrupted";
   }
   return answer;

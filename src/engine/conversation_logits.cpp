@@ -29,7 +29,7 @@ void ConversationLogits::read(State& state, std::span<const int64_t> prompt) {
   const bool plans = engine_.model().encoding().plans_request();
   const auto chunk = static_cast<size_t>(engine_.chunk());
   for (size_t at = state.tokens.size(); at < prompt.size();) {
-    if (stop_()) throw Interrupted();
+    if (stop_()) throw PromptStopped();
     const auto piece = prompt.subspan(at, std::min(chunk, prompt.size() - at));
     at += piece.size();
     const int64_t whole = at < prompt.size() ? static_cast<int64_t>(prompt.size()) : 0;

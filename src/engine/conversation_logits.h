@@ -11,7 +11,7 @@
 namespace longhaul {
 
 // Thrown out of begin() when the stop function says so: nothing was generated.
-struct Interrupted {};
+struct PromptStopped {};
 
 class ConversationLogits : public LogitSource {
  public:

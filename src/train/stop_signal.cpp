@@ -48,9 +48,6 @@ std::string StopSignals::received() const {
   }
 }
 
-void StopSignals::check(const std::string& left) const {
-  const std::string signal = received();
-  if (!signal.empty()) throw Interrupted("stopped by " + signal + "; " + left);
-}
+void StopSignals::stop(const std::string& left) const { throw Interrupted("stopped by " + received() + "; " + left); }
 
 }  // namespace longhaul

@@ -20,8 +20,8 @@ class StopSignals {
   StopSignals& operator=(const StopSignals&) = delete;
   // "SIGTERM", or "" when none has come.
   std::string received() const;
-  // Throws Interrupted, "stopped by SIGTERM; <left>", when one has come; `left`: what the command leaves behind.
-  void check(const std::string& left) const;
+  // Throws Interrupted, "stopped by SIGTERM; <left>", of the one that has come; `left`: what the command leaves behind.
+  [[noreturn]] void stop(const std::string& left) const;
 };
 
 }  // namespace longhaul

@@ -275,7 +275,6 @@ Json write_native_mamba(const TemporaryFolder& folder) {
   return config;
 }
 
-// Names, shapes and defaults of mamba_ssm's files, and what transformers calls them.
 // Zeros of 4 GiB, which lie on no disk: seconds of work, of which the signal sees the beginning.
 TEST_F(Convert, AStopSignalLeavesNothing) {
   make_folders(folder_ / "big");
@@ -292,7 +291,7 @@ TEST_F(Convert, AStopSignalLeavesNothing) {
   write_file(file, bytes + text);
   std::filesystem::resize_file(file, bytes.size() + text.size() + kTensors * kNumbers * 4);
   const std::string talk = "('" LH_PROGRAM
-                           "' convert big out & while [ -z \"$(ls | grep out.)\" ]; do sleep 0.01; done;"
+                           "' convert big out & while kill -0 $! && [ -z \"$(ls | grep out.)\" ]; do sleep 0.01; done;"
                            " kill -TERM $!; wait $!)";
   EXPECT_EQ(run_shell(talk), 130) << err_;
   EXPECT_TRUE(contains(err_, "stopped by SIGTERM; nothing was written")) << err_;
@@ -300,6 +299,7 @@ TEST_F(Convert, AStopSignalLeavesNothing) {
   EXPECT_EQ(out_, "big\n");
 }
 
+// Names, shapes and defaults of mamba_ssm's files, and what transformers calls them.
 TEST_F(Convert, MambaAsItsAuthorsWroteItGetsTheNamesOfHuggingFace) {
   Json config = write_native_mamba(folder_);
   ASSERT_EQ(convert("native mamba"), 0) << err_;

@@ -34,7 +34,7 @@ TEST_F(PerplexityCommand, IsOfTheTokenizerThatTheModelKnows) {
   expect_refusal(command, "model: was trained on ids of tokenizer 0123, those of data are of ");
   write_json(folder_ / "model/train.json",
              {{"tokenizer", "bytes"}, {"tokenizer_hash", make_tokenizer("bytes")->hash()}});
-  expect_refusal(command + " --tokens 0", "--tokens: wanted 1 to 4,294,967,296, got 0");
+  expect_refusal(command + " --tokens 0", "--tokens: wanted 1 to 281,474,976,710,656, got 0");
   EXPECT_EQ(run(command + " --tokens 64 --dry-run"), 0) << err_;
 }
 

@@ -5,9 +5,10 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
+#include <sys/wait.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <cstdio>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -118,8 +119,13 @@ void compare_continuation(const Case& c, const std::string& name) {
 // What a user does with the same folder and the same dump.
 void compare_by_program(const Fixture& fixture, const std::string& folder, Report& report) {
   const std::string dump = fixture.path.substr(0, fixture.path.size() - std::string("json").size()) + "safetensors";
-  const std::string line = "'" LH_PROGRAM "' verify '" + folder + "' '" + dump + "' > /dev/null 2>&1";
-  report.equal("longhaul verify", std::system(line.c_str()), 0);
+  const std::string line = "'" LH_PROGRAM "' verify '" + folder + "' '" + dump + "' 2>&1";
+  std::string said;
+  FILE* program = ::popen(line.c_str(), "r");
+  check(program != nullptr, "cannot run ", line);
+  for (char part[256]; std::fgets(part, sizeof part, program);) said = part;  // the last line says how it ended
+  const int status = ::pclose(program);
+  report.equal(longhaul::str("longhaul verify: ", said), WIFEXITED(status) ? WEXITSTATUS(status) : 128, 0);
 }
 
 bool handle(const Fixture& fixture, Report& report) {

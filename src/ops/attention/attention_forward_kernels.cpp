@@ -44,8 +44,10 @@ class Forward {
     Lane* open[kLanes];
     for (int64_t n = 0; n < count; ++n) open[n] = lanes + n, lanes[n].count.tiles = last - first + 1;
     const bool skips = lanes->keys.prefix.k_norm != nullptr;
-    if (rows.count == 1 && !skips && keys_in_place(lanes->keys, first) && values_in_place(lanes->keys, first))
+    if (rows.count == 1 && !skips && fits_turns(dim_) && keys_in_place(lanes->keys, first) &&
+        values_in_place(lanes->keys, first)) {
       return walk_in_turns(lanes, count, first, last);
+    }
     for (int64_t seen = 0; seen <= last - first && count > 0; ++seen) {
       const int64_t tile = skips ? last - seen : first + seen;
       const int64_t next = skips ? std::max(tile - 1, first) : std::min(tile + 1, last);

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <limits>
 #include <vector>
 
 #include "ops/linear/packed_kernels.h"
@@ -45,8 +44,8 @@ namespace HWY_NAMESPACE {
 using PanelInts = hn::RebindToSigned<PanelFloats>;
 using IntVector = hn::Vec<PanelInts>;
 
-constexpr int kInt8Tile = kPanelVectors == 2 ? 4 : 3;  // rows, of 32 or 16 registers
-constexpr int kInt8Vectors = 2;                        // of a panel, of several rows
+constexpr int kInt8Tile = kTileRows == 8 ? 4 : 3;  // rows, of 32 or 16 registers
+constexpr int kInt8Vectors = 2;                    // of a panel, of several rows
 constexpr int kInt8Streams =
     kPanelVectors == 2 ? 2 : 1;  // panels that a row alone goes through (packed_few_rows_cpu.cpp)
 
@@ -61,10 +60,11 @@ HWY_INLINE void fix_group(const float* x, int16_t* high, int16_t* low, float& un
     most = hn::Max(most, hn::Abs(number));
     not_finite = hn::Add(not_finite, hn::Sub(number, number));
   }
-  constexpr float kLeast = 0x1p-97f,
-                  kMost = std::numeric_limits<float>::max();  // units and inverses are normal numbers
-  const int exponent = std::ilogb(std::clamp(hn::GetLane(hn::MaxOfLanes(d, most)), kLeast, kMost)) + 1 - kFractionBits;
-  unit = std::ldexp(1.0f, exponent) + hn::GetLane(hn::SumOfLanes(d, not_finite));
+  const float broken = hn::GetLane(hn::SumOfLanes(d, not_finite));  // 0 or NaN
+  constexpr float kLeast = 0x1p-97f;  // so that units and their inverses are normal numbers
+  const float largest = broken == 0 ? std::max(hn::GetLane(hn::MaxOfLanes(d, most)), kLeast) : 1;
+  const int exponent = std::ilogb(largest) + 1 - kFractionBits;
+  unit = std::ldexp(1.0f, exponent) + broken;
   const PanelVector inverse = hn::Set(d, std::ldexp(1.0f, -exponent));
   for (int64_t k = 0; k < kScaleGroup; k += n) {
     const IntVector whole = hn::NearestInt(hn::Mul(hn::LoadU(d, x + k), inverse));
@@ -178,10 +178,10 @@ HWY_INLINE void add_group(const Group<kRows, kStreams>& group, int64_t first) {
       LH_UNROLL for (int v = 0; v < kVectors; ++v) {
         const PanelVector upper = hn::ConvertTo(d, whole_sum(high[s][r][v], high_odd[s][r][v]));
         const PanelVector lower = hn::ConvertTo(d, whole_sum(low[s][r][v], low_odd[s][r][v]));
-        const PanelVector sum = hn::MulAdd(upper, hn::Set(d, 65536.0f), lower);
-        const PanelVector step = hn::Mul(hn::LoadU(d, group.scales[s] + first + v * n), unit);
+        const PanelVector sum = hn::Mul(hn::MulAdd(upper, hn::Set(d, 65536.0f), lower), unit);
+        const PanelVector scale = hn::LoadU(d, group.scales[s] + first + v * n);
         float* to = group.y[s][r] + first + v * n;
-        hn::StoreU(hn::MulAdd(sum, step, hn::LoadU(d, to)), d, to);
+        hn::StoreU(hn::MulAdd(sum, scale, hn::LoadU(d, to)), d, to);
       }
     }
   }

@@ -1,4 +1,5 @@
-// x W^T for the many rows of a prompt, weights of f32 and bf16, over the panels as they lie: what product_cpu.cpp does, with nothing to pack but x.
+// x W^T for the many rows of a prompt, weights of f32 and bf16, over the panels as they lie: what product_cpu.cpp does, with nothing
+// to pack but x.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/linear/packed_many_rows_cpu.cpp"
 #include <hwy/aligned_allocator.h>

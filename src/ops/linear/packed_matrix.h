@@ -66,9 +66,9 @@ struct PackedProduct {
 };
 
 // Every number of y is ((bias + s_0) + s_1) + ...: the same bits in any batch of rows and on any thread count. Each s_i is the sum of
-// kSumDepth products from zero in the order of the depth; for int8 of the products of a scale group, times the scale, in whole numbers
-// (packed_int8_cpu.cpp): but for x, of which each number is rounded to 2^-30 of a power of two above the largest of its group,
-// nothing is rounded before the sum is.
+// kSumDepth products from zero in the order of the depth; for int8 of the products of a scale group, in whole numbers, times the scale
+// (packed_int8_cpu.cpp): numbers of x are rounded to multiples of 2^-30 of a power of two above the largest of their group, their
+// products and sums are exact, and each sum is then rounded to f32.
 void multiply_packed(const PackedProduct& product);
 
 }  // namespace longhaul

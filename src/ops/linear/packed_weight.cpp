@@ -42,6 +42,7 @@ WeightPacker::WeightPacker(const Tensor& weight, WeightType type) : weight_(weig
         "pack_weight: weight must be a contiguous f32 [out, in] or [E, out, in] on the CPU, got ", Shown{weight});
   check(!packed_numbers(weight), "pack_weight: the weight is packed already");
   matrix_rows_ = weight.size(-2), depth_ = weight.size(-1);
+  check(depth_ >= 1, "pack_weight: weight must be [out, in] with in >= 1, got ", Shown{weight});
 }
 
 void WeightPacker::add(const float* from, int64_t count) {
