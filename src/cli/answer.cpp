@@ -76,7 +76,8 @@ class Answers {
   }
   // There is none: the error is the answer, with the kind of a request that has one.
   void refuse(size_t number, const std::string& kind, const std::string& why) {
-    if (++refused_ == 1) first_refused_ = why;
+    ++refused_;
+    if (number < first_refused_) first_refused_ = number, first_why_ = why;
     Json json = kind.empty() ? Json::object() : Json{{"kind", kind}};
     json["error"] = to_utf8(why);  // it may quote the line
     end(number, json);
@@ -84,12 +85,12 @@ class Answers {
   size_t waiting() const { return lines_.size(); }
   size_t shown() const { return shown_; }
   size_t refused() const { return refused_; }
-  const std::string& first_refused() const { return first_refused_; }
+  const std::string& first_why() const { return first_why_; }  // of the refused one that came first
 
  private:
   std::deque<std::optional<std::string>> lines_;
-  size_t shown_ = 0, refused_ = 0;
-  std::string first_refused_;
+  size_t shown_ = 0, refused_ = 0, first_refused_ = SIZE_MAX;
+  std::string first_why_;
 };
 
 // As many texts of that length as are asked for, or what half of the free memory holds, but one at least.
@@ -152,8 +153,8 @@ void answer_all(Requests& requests, int64_t window) {
     log_info(with_commas(answered), " requests answered, ", with_commas(requests.tokens_read()), " tokens read in ",
              human_duration(seconds));
   input.check_whole();
-  if (refused > 1) fail(answers.first_refused(), " (the first of ", refused, " requests that have no answer)");
-  if (refused > 0) fail(answers.first_refused());
+  if (refused > 1) fail(answers.first_why(), " (the first of ", refused, " requests that have no answer)");
+  if (refused > 0) fail(answers.first_why());
 }
 
 int run(const AnswerFlags& flags) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 
 #include "base/files.h"
@@ -46,7 +47,12 @@ void check_no_hints(const ConvertFlags& flags, const char* what) {
         "convert: --pos, --heads and --block-size are for checkpoints of CABLE's authors; ", what, " says them itself");
 }
 
+void stop_if_asked(const StopSignals& signals) {
+  if (!signals.received().empty()) signals.stop("nothing was written");
+}
+
 int to_run(ConvertFlags& flags) {
+  const StopSignals signals;
   if (!flags.block_size.empty()) flags.hints.block_size = parse_tokens(flags.block_size, "--block-size");
   TorchFile file = TorchFile::open(flags.input);
   CableCheckpoint checkpoint = read_cable_checkpoint(file, flags.hints, flags.input);
@@ -55,6 +61,7 @@ int to_run(ConvertFlags& flags) {
     write_json(path_join(folder.path(), "config.json"), checkpoint.config);
     write_safetensors(path_join(folder.path(), "model.safetensors"), checkpoint.tensors, {{"format", "pt"}});
     load_model(folder.path());  // every tensor is one that config.json asks for, or this is an error that lists them
+    stop_if_asked(signals);
     folder.publish();
   }
   print_result(flags, {{"config", checkpoint.config}, {"inferences", checkpoint.inferences}}, checkpoint.inferences);
@@ -78,7 +85,12 @@ int to_state_dict(const ConvertFlags& flags) {
     const TensorView& view = file.at(*stored);
     for (const std::string& name : names) tensors.push_back({name, view.dtype, view.shape, view.bytes});
   }
-  if (!common_flags().dry_run) write_torch_file(flags.output, tensors);
+  if (!common_flags().dry_run) {
+    const StopSignals signals;
+    write_torch_file(flags.output, tensors);
+    if (!signals.received().empty()) std::filesystem::remove(flags.output);
+    stop_if_asked(signals);
+  }
   print_result(flags, {{"tensors", tensors.size()}}, {str(tensors.size(), " tensors of ", weights)});
   return 0;
 }
@@ -88,10 +100,8 @@ int to_folder(const ConvertFlags& flags, const std::string& folder) {
   std::optional<DType> dtype;
   if (flags.dtype->count() > 0) dtype = stored_dtype(common_flags().dtype);
   const StopSignals signals;
-  const auto before_each = [&] {
-    if (!signals.received().empty()) signals.stop("nothing was written");
-  };
-  const Conversion made = convert_folder(folder, flags.output, dtype, common_flags().dry_run, before_each);
+  const Conversion made =
+      convert_folder(folder, flags.output, dtype, common_flags().dry_run, [&] { stop_if_asked(signals); });
   print_result(flags, made.result, made.lines);
   return 0;
 }

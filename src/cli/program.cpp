@@ -1,6 +1,8 @@
 #include "cli/program.h"
 
 #include <ATen/Parallel.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -64,6 +66,14 @@ void check_standard_output() {
   check(whole, "standard output cannot be written: part of the result is lost");
 }
 
+// A descriptor that was closed would be the next file's, and what is printed would be written into that. Opened so that it fails as before.
+void keep_standard_descriptors() {
+  for (int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(descriptor, F_GETFD) == -1)
+      ::open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);  // gets the lowest one that is free
+  }
+}
+
 }  // namespace
 
 Registry<CommandSetup>& Commands() {
@@ -101,6 +111,7 @@ const std::string& command_line() { return line; }
 
 int longhaul_run_program(int argc, char** argv) {
   using namespace longhaul;
+  keep_standard_descriptors();
   for (int i = 0; i < argc; ++i) line += (i ? " " : "") + std::string(argv[i]);
   try {
     const int code = parse_and_run(argc, argv);

@@ -38,7 +38,7 @@ std::vector<Run> runs_of(const Sequences& seq) {
   return runs;
 }
 
-// from [T, G, D] f32 as int8 and scales [T, G].
+// from [T, G, D] f32 as int8 and scales [T, G]; a row with a number that is NaN or infinite has the scale NaN.
 void quantize(const Tensor& from, const Tensor& numbers, const Tensor& scales) {
   const Tensor rows = from.contiguous();
   const int64_t dim = rows.size(2);
@@ -47,11 +47,12 @@ void quantize(const Tensor& from, const Tensor& numbers, const Tensor& scales) {
   float* scale = scales.mutable_data_ptr<float>();
   at::parallel_for(0, scales.numel(), 4096 / dim + 1, [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
-      float most = 0;
-      for (int64_t i = n * dim; i < (n + 1) * dim; ++i) most = std::max(most, std::abs(x[i]));
-      scale[n] = most / 127;
+      float most = 0, broken = 0;  // broken: 0 or NaN
+      for (int64_t i = n * dim; i < (n + 1) * dim; ++i) most = std::max(most, std::abs(x[i])), broken += x[i] - x[i];
+      scale[n] = most / 127 + broken;
       const float inverse = most > 0 ? 127 / most : 0;
-      for (int64_t i = n * dim; i < (n + 1) * dim; ++i) to[i] = static_cast<int8_t>(std::nearbyint(x[i] * inverse));
+      for (int64_t i = n * dim; i < (n + 1) * dim; ++i)
+        to[i] = broken == 0 ? static_cast<int8_t>(std::nearbyint(x[i] * inverse)) : int8_t{1};
     }
   });
 }

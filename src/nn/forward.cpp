@@ -6,6 +6,8 @@
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace longhaul {
@@ -119,17 +121,28 @@ Tensor forward_whole(const Model& model, const Tensor& tokens, const Sequences& 
   return part.stream.x;
 }
 
-// One sequence, layer by layer: only one layer's cache is alive at a time.
+// A part's states into their place among those of the whole text, where they overwrite what the layer before left there.
+void settle(Part& part, const Tensor& place) {
+  if (part.stream.x.sizes() == place.sizes()) part.stream.x = place.copy_(part.stream.x);
+}
+
+// One sequence, layer by layer: only one layer's cache is alive at a time, and one copy of the states.
 Tensor forward_chunks(const Model& model, const Tensor& tokens, const Tensor& positions,
                       const ForwardOptions& options) {
   const ModelInfo& info = model.info();
   const int64_t total = tokens.size(0);
   std::vector<Part> parts;
+  std::vector<Tensor> places;
+  Tensor all;  // [total, C]
   for (int64_t past = 0; past < total; past += options.chunk) {
     int64_t length = std::min(options.chunk, total - past);
     Sequences chunk = Sequences::chunk(past, length, total);
     chunk.positions = positions.narrow(0, past, length);
     parts.push_back(make_part(model, tokens.narrow(0, past, length), chunk, options));
+    const Tensor& x = parts.back().stream.x;
+    if (!all.defined()) all = at::empty({total, x.size(1)}, x.options());
+    places.push_back(all.narrow(0, past, length));
+    settle(parts.back(), places.back());
   }
   auto joined = [&] {
     std::vector<Tensor> rows;
@@ -141,12 +154,14 @@ Tensor forward_chunks(const Model& model, const Tensor& tokens, const Tensor& po
     LayerCache cache =
         LayerCache::make(parts.front().plan.seq, info.kv_heads, info.head_dim,
                          model.encoding().key_channel() ? info.heads : 0, parts.front().stream.x.options());
-    for (Part& part : parts) {
-      part.pass.cache = &cache;
-      run_layer(model, i, part, false);
+    for (size_t p = 0; p < parts.size(); ++p) {
+      parts[p].pass.cache = &cache;
+      run_layer(model, i, parts[p], false);
+      settle(parts[p], places[p]);
     }
   }
-  Tensor x = joined();
+  const auto settled = [&](const Part& part) { return part.stream.x.is_alias_of(all); };
+  const Tensor x = std::all_of(parts.begin(), parts.end(), settled) ? all : joined();
   if (options.hidden) options.hidden->push_back(x);
   return x;
 }
@@ -188,8 +203,19 @@ Tensor loss_sum(const Model& model, const Tensor& tokens, const Tensor& targets,
 TokenScores score_tokens(const Model& model, const Tensor& tokens, const Tensor& targets, const Sequences& seq,
                          const ForwardOptions& options) {
   at::NoGradGuard off;
-  Head head = model.head();
-  return score_targets(normalize(forward(model, tokens, seq, options), head.norm), head.logits, targets);
+  const Head head = model.head();
+  const Tensor x = forward(model, tokens, seq, options);
+  check(targets.dim() == 1 && targets.size(0) == x.size(0), "score_tokens: wanted a target for each of ", x.size(0),
+        " tokens, got ", targets.sizes());
+  constexpr int64_t kBlock = 8192;  // rows: of a longer text there is no second copy
+  std::vector<Tensor> log_prob, rank;
+  for (int64_t begin = 0; begin < x.size(0) || begin == 0; begin += kBlock) {
+    const int64_t count = std::min(kBlock, x.size(0) - begin);
+    const TokenScores scores =
+        score_targets(normalize(x.narrow(0, begin, count), head.norm), head.logits, targets.narrow(0, begin, count));
+    log_prob.push_back(scores.log_prob), rank.push_back(scores.rank);
+  }
+  return {at::cat(log_prob), at::cat(rank)};
 }
 
 }  // namespace longhaul

@@ -21,5 +21,14 @@ TEST_F(StartTest, ThreadsWaitAsTheEnvironmentSaysElseAsWeSay) {
   EXPECT_NE(looks("OMP_WAIT_POLICY=active"), "20000");
 }
 
+// What is printed then goes nowhere, and into none of the files that are opened.
+TEST_F(StartTest, AClosedDescriptorIsNoFilesDescriptor) {
+  write_file(folder_ / "text.txt", std::string(5000, 'x'));
+  ASSERT_EQ(run_shell("('" LH_PROGRAM "' data pack text.txt --val-every 0 --out data 2>&-)"), 0) << out_;
+  EXPECT_EQ(run("data info data --verify"), 0) << err_;
+  EXPECT_EQ(run_shell("('" LH_PROGRAM "' data info data >&-)"), 2);
+  EXPECT_TRUE(contains(err_, "standard output cannot be written")) << err_;
+}
+
 }  // namespace
 }  // namespace longhaul

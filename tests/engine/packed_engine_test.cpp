@@ -150,6 +150,27 @@ TEST(PackedEngine, AReducedCacheHoldsRoundedNumbers) {
   }
 }
 
+// A number that is none stays visible in what is kept of its row and head, and nowhere else.
+TEST(PackedEngine, AReducedCacheHidesNoNumberThatIsNotFinite) {
+  const at::NoGradGuard off;
+  const Tensor positions = at::zeros({kPageRows}, at::kDouble);
+  Sequences seq = Sequences::chunk(0, 20, 20);
+  seq.pages = std::make_shared<PageTable>(PageTable{{0}});
+  for (CacheType type : {CacheType::bf16, CacheType::int8}) {
+    for (float broken : {std::nanf(""), INFINITY, -INFINITY}) {
+      const Tensor keys = at::ones({20, 3, 10}), values = at::ones({20, 3, 10});
+      keys[4][1][9] = broken, values[7][2][0] = broken;
+      LayerCache cache = LayerCache::pool(positions, 3, 10, 0, keys.options(), type);
+      const KeyRows rows = without_pages(cache.k, cache.v, cache.append(keys, values, seq));
+      EXPECT_FALSE(rows.k[4][1][9].isfinite().item<bool>()) << broken;
+      EXPECT_FALSE(rows.v[7][2][0].isfinite().item<bool>()) << broken;
+      const int64_t most = type == CacheType::int8 ? 10 : 1;
+      EXPECT_EQ(rows.k.narrow(0, 0, 20).isfinite().logical_not().sum().item<int64_t>(), most);
+      EXPECT_EQ(rows.v.narrow(0, 0, 20).isfinite().logical_not().sum().item<int64_t>(), most);
+    }
+  }
+}
+
 TEST(PackedEngine, AForkTakesNoPageAndCopiesOneAtMost) {
   const auto model = packed_model("rope", WeightType::f32);
   Engine engine(*model, {.tokens = 20 * kPageRows, .cache = CacheType::int8});

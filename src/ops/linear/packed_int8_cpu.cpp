@@ -44,10 +44,10 @@ namespace HWY_NAMESPACE {
 using PanelInts = hn::RebindToSigned<PanelFloats>;
 using IntVector = hn::Vec<PanelInts>;
 
-constexpr int kInt8Tile = kTileRows == 8 ? 4 : 3;  // rows, of 32 or 16 registers
-constexpr int kInt8Vectors = 2;                    // of a panel, of several rows
-constexpr int kInt8Streams =
-    kPanelVectors == 2 ? 2 : 1;  // panels that a row alone goes through (packed_few_rows_cpu.cpp)
+// Rows of a tile, and vectors of a panel that they take at a time; a row alone takes all, and so many panels (packed_few_rows_cpu.cpp).
+constexpr int kInt8Tile = kTileRows == 8 ? 4 : 3;  // of 32 or 16 registers
+constexpr int kInt8Vectors = 2;
+constexpr int kInt8Streams = kPanelVectors == 2 ? 2 : 1;
 
 // x [kScaleGroup] -> halves of x / unit, rounded. The unit is NaN where a number is NaN or infinite: so is what comes of it.
 HWY_INLINE void fix_group(const float* x, int16_t* high, int16_t* low, float& unit) {
