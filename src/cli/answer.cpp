@@ -1,7 +1,6 @@
 // `longhaul answer`: lm-evaluation-harness' requests from standard input, a JSON object a line, to answers on standard
 // output.
 #include <chrono>
-#include <cstdio>
 #include <memory>
 #include <optional>
 
@@ -12,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/input_lines.h"
 #include "cli/model_flags.h"
+#include "cli/terminal.h"
 #include "cli/token_flag.h"
 #include "engine/requests.h"
 #include "io/hub_folder.h"
@@ -70,9 +70,7 @@ class Answers {
   }
   void end(size_t number, const Json& json) {
     lines_[number - shown_] = json_text(json, "answer") + "\n";
-    for (; !lines_.empty() && lines_.front(); lines_.pop_front(), ++shown_)
-      std::fwrite(lines_.front()->data(), 1, lines_.front()->size(), stdout);
-    std::fflush(stdout);
+    for (; !lines_.empty() && lines_.front(); lines_.pop_front(), ++shown_) print_text(*lines_.front());
   }
   // There is none: the error is the answer, with the kind of a request that has one.
   void refuse(size_t number, const std::string& kind, const std::string& why) {
@@ -150,19 +148,19 @@ void answer_all(Requests& requests, int64_t window) {
   const size_t refused = answers.refused();
   const auto answered = static_cast<int64_t>(answers.shown() - refused);
   if (answered > 0 || refused == 0)
-    log_info(with_commas(answered), " requests answered, ", with_commas(requests.tokens_read()), " tokens read in ",
-             human_duration(seconds));
+    log_info(with_commas(answered), answered == 1 ? " request answered, " : " requests answered, ",
+             with_commas(requests.tokens_read()), " tokens read in ", human_duration(seconds));
   input.check_whole();
   if (refused > 1) fail(answers.first_why(), " (the first of ", refused, " requests that have no answer)");
   if (refused > 0) fail(answers.first_why());
 }
 
 int run(const AnswerFlags& flags) {
-  const auto [model, tokenizer] = flags.load_both();
   SchedulerOptions options;
   options.texts = flags.batch;
   options.chunk = flags.chunk();
   check(options.texts >= 1 && options.texts <= (1 << 20), "--batch: wanted 1 to ", 1 << 20, ", got ", options.texts);
+  const auto [model, tokenizer] = flags.load_both();
   const int64_t context =
       flags.context.empty() ? model->info().trained_length : parse_tokens(flags.context, "--context");
   const int64_t window = flags.window.empty() ? context : parse_tokens(flags.window, "--window", context);

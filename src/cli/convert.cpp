@@ -47,9 +47,7 @@ void check_no_hints(const ConvertFlags& flags, const char* what) {
         "convert: --pos, --heads and --block-size are for checkpoints of CABLE's authors; ", what, " says them itself");
 }
 
-void stop_if_asked(const StopSignals& signals) {
-  if (!signals.received().empty()) signals.stop("nothing was written");
-}
+constexpr const char* kNothing = "nothing was written";
 
 int to_run(ConvertFlags& flags) {
   const StopSignals signals;
@@ -61,7 +59,7 @@ int to_run(ConvertFlags& flags) {
     write_json(path_join(folder.path(), "config.json"), checkpoint.config);
     write_safetensors(path_join(folder.path(), "model.safetensors"), checkpoint.tensors, {{"format", "pt"}});
     load_model(folder.path());  // every tensor is one that config.json asks for, or this is an error that lists them
-    stop_if_asked(signals);
+    signals.check(kNothing);
     folder.publish();
   }
   print_result(flags, {{"config", checkpoint.config}, {"inferences", checkpoint.inferences}}, checkpoint.inferences);
@@ -89,7 +87,7 @@ int to_state_dict(const ConvertFlags& flags) {
     const StopSignals signals;
     write_torch_file(flags.output, tensors);
     if (!signals.received().empty()) std::filesystem::remove(flags.output);
-    stop_if_asked(signals);
+    signals.check(kNothing);
   }
   print_result(flags, {{"tensors", tensors.size()}}, {str(tensors.size(), " tensors of ", weights)});
   return 0;
@@ -101,7 +99,7 @@ int to_folder(const ConvertFlags& flags, const std::string& folder) {
   if (flags.dtype->count() > 0) dtype = stored_dtype(common_flags().dtype);
   const StopSignals signals;
   const Conversion made =
-      convert_folder(folder, flags.output, dtype, common_flags().dry_run, [&] { stop_if_asked(signals); });
+      convert_folder(folder, flags.output, dtype, common_flags().dry_run, [&] { signals.check(kNothing); });
   print_result(flags, made.result, made.lines);
   return 0;
 }

@@ -107,8 +107,8 @@ int run_pack(DataFlags& flags) {
     return 0;
   }
   StopSignals signals;
-  options.stop_asked = [&] { return !signals.received().empty(); };
-  if (!pack(options)) signals.stop("nothing was written");
+  options.before_each = [&] { signals.check("nothing was written"); };
+  pack(options);
   print_dataset(Dataset::open(options.output));
   return 0;
 }

@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "cli/command.h"
 #include "cli/model_flags.h"
+#include "cli/terminal.h"
 #include "models/tensor_io.h"
 #include "nn/forward.h"
 
@@ -81,8 +82,9 @@ void print(const Json& rows) {
   std::printf("%-12s %17s %12s %12s %8s\n", "sequence", "positions", "max error", "KL (nats)", "top-1");
   for (const Json& row : rows) {
     const std::string positions = str(row["from"].get<int64_t>(), "..", row["to"].get<int64_t>() - 1);
-    std::printf("%-12s %17s %12.3g %12.3g %7.2f%%\n", row["sequence"].get<std::string>().c_str(), positions.c_str(),
-                row["error"].get<double>(), row["kl"].get<double>(), 100 * row["top1"].get<double>());
+    const std::string sequence = without_controls(row["sequence"].get<std::string>());
+    std::printf("%-12s %17s %12.3g %12.3g %7.2f%%\n", sequence.c_str(), positions.c_str(), row["error"].get<double>(),
+                row["kl"].get<double>(), 100 * row["top1"].get<double>());
   }
 }
 

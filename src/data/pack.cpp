@@ -76,21 +76,18 @@ class Packer {
         train_(folder_, "train", tokenizer_->vocab_size(), options.shard_tokens),
         val_(folder_, "val", tokenizer_->vocab_size(), options.shard_tokens) {}
 
-  // False when it was asked to stop.
-  bool run() {
+  void run() {
     for (const SourceFile& file : plan_.files) ++counts_[file.input].files;
     std::vector<std::thread> threads;
     for (int i = 0; i < options_.threads; ++i) threads.emplace_back([this] { work(); });
     for (std::thread& thread : threads) thread.join();
     if (error_) std::rethrow_exception(error_);
-    if (stopped_) return false;
     progress_.finish();
     check(train_.documents() + val_.documents() > 0, "data pack: no document left: ", too_small_, " too small, ",
           blank_lines_, " blank lines");
     if (train_.documents() == 0) log_warning("data pack: every document fell into val; train is empty");
     if (options_.val_every > 0 && val_.documents() == 0) log_warning("data pack: no document fell into val");
     write_manifest();
-    return true;
   }
 
  private:
@@ -104,9 +101,9 @@ class Packer {
       int64_t ticket;
       {
         std::lock_guard lock(mutex_);
-        stopped_ = stopped_ || (options_.stop_asked && options_.stop_asked());
-        if (error_ || stopped_) return;
+        if (error_) return;
         try {
+          if (options_.before_each) options_.before_each();
           if (!jobs_.next(job)) return;
         } catch (...) {
           error = std::current_exception();
@@ -209,7 +206,6 @@ class Packer {
   JobSource jobs_;
   int64_t next_ticket_ = 0, written_ = 0;
   std::exception_ptr error_;
-  bool stopped_ = false;
   std::vector<SourceCounts> counts_;  // by input
   int64_t too_small_ = 0, blank_lines_ = 0, bytes_read_ = 0;
   Progress progress_;
@@ -218,13 +214,12 @@ class Packer {
 
 }  // namespace
 
-bool pack(const PackOptions& options) {
+void pack(const PackOptions& options) {
   check_pack_options(options);
   PackPlan plan = plan_pack(options);
   OutputFolder folder(options.output);
-  if (!Packer(options, plan, folder.path()).run()) return false;
+  Packer(options, plan, folder.path()).run();
   folder.publish();
-  return true;
 }
 
 }  // namespace longhaul

@@ -21,7 +21,7 @@ struct PackOptions {
   int64_t shard_tokens = 100'000'000;
   int64_t val_every = 16;  // a document goes to `val` when its name's hash is 0 modulo this; 0: no val split
   int threads = 1;
-  std::function<bool()> stop_asked;  // asked between pieces, by one thread at a time; empty: never
+  std::function<void()> before_each;  // called before every piece, by one thread at a time; what it throws ends it all
 };
 
 // Error unless the options make sense and the output does not exist yet. plan_pack() and pack() rely on it.
@@ -40,7 +40,7 @@ const char* split_of(const std::string& document_name, int64_t val_every);
 
 // Deterministic: the same bytes for the same inputs on any thread count. Each document is [end_of_text] ++ ids. At most one
 // document (or about 1 MiB of small ones) per thread is in memory. Error when the output exists, a file cannot be read or
-// parsed, or no document is left. False, with nothing left behind, when it was asked to stop.
-bool pack(const PackOptions& options);
+// parsed, or no document is left.
+void pack(const PackOptions& options);
 
 }  // namespace longhaul

@@ -154,8 +154,7 @@ std::vector<Engine::Outcome> Engine::advance(std::vector<Piece> pieces) {
   if (!last.empty()) logits = logits_of(at::index_select(x, 0, integers(last)));
   if (!scored.empty()) {
     const Head head = model_.head();
-    scores =
-        score_targets(normalize(at::index_select(x, 0, integers(scored)), head.norm), head.logits, integers(targets));
+    scores = score_targets(at::index_select(x, 0, integers(scored)), head.norm, head.logits, integers(targets));
   }
   std::vector<Outcome> outcomes(pieces.size());
   int64_t rows = 0, targets_done = 0;

@@ -204,18 +204,7 @@ TokenScores score_tokens(const Model& model, const Tensor& tokens, const Tensor&
                          const ForwardOptions& options) {
   at::NoGradGuard off;
   const Head head = model.head();
-  const Tensor x = forward(model, tokens, seq, options);
-  check(targets.dim() == 1 && targets.size(0) == x.size(0), "score_tokens: wanted a target for each of ", x.size(0),
-        " tokens, got ", targets.sizes());
-  constexpr int64_t kBlock = 8192;  // rows: of a longer text there is no second copy
-  std::vector<Tensor> log_prob, rank;
-  for (int64_t begin = 0; begin < x.size(0) || begin == 0; begin += kBlock) {
-    const int64_t count = std::min(kBlock, x.size(0) - begin);
-    const TokenScores scores =
-        score_targets(normalize(x.narrow(0, begin, count), head.norm), head.logits, targets.narrow(0, begin, count));
-    log_prob.push_back(scores.log_prob), rank.push_back(scores.rank);
-  }
-  return {at::cat(log_prob), at::cat(rank)};
+  return score_targets(forward(model, tokens, seq, options), head.norm, head.logits, targets);
 }
 
 }  // namespace longhaul

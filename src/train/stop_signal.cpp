@@ -50,4 +50,8 @@ std::string StopSignals::received() const {
 
 void StopSignals::stop(const std::string& left) const { throw Interrupted("stopped by " + received() + "; " + left); }
 
+void StopSignals::check(const std::string& left) const {
+  if (!received().empty()) stop(left);
+}
+
 }  // namespace longhaul

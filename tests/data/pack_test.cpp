@@ -156,8 +156,8 @@ TEST_F(PackTest, AskedToStopItLeavesNothing) {
     PackOptions packing = options({"tree"});
     packing.threads = threads;
     int asked = 0;
-    packing.stop_asked = [&] { return ++asked > 5; };
-    EXPECT_FALSE(pack(packing));
+    packing.before_each = [&] { check(++asked <= 5, "asked to stop"); };
+    EXPECT_EQ(error_of([&] { pack(packing); }), "asked to stop");
     EXPECT_EQ(names_in_root(), before);
   }
 }

@@ -65,6 +65,8 @@ std::vector<int64_t> some_targets(int64_t tokens, int64_t vocabulary) {
   return out;
 }
 
+const Norm none{NormKind::none, {}, {}};
+
 TEST_P(LinearCrossEntropyTest, IsTheDefinition) {
   const MemoryOfNaN fill;
   for (auto [tokens, width, vocabulary] : {std::array<int64_t, 3>{1, 1, 1}, {3, 5, 2}, {9, 16, 33}, {6, 40, 257}}) {
@@ -86,7 +88,7 @@ TEST_P(LinearCrossEntropyTest, IsTheDefinition) {
       expect_as_good(leaves.weight.grad() * 2, wanted.dweight, float_code.dweight, 1);
       if (plain.bias.defined()) expect_as_good(leaves.bias.grad() * 2, wanted.dbias, float_code.dbias, 1);
       expect_as_good(linear_cross_entropy(x, plain, targets), {wanted.loss}, {float_code.loss});
-      const TokenScores scores = score_targets(x, plain, targets);
+      const TokenScores scores = score_targets(x, none, plain, targets);
       expect_as_good(scores.log_prob, wanted.log_prob, float_code.log_prob);
       EXPECT_TRUE(scores.rank.equal(at::tensor(wanted.rank, at::kLong)));
       const Tensor rows = logits(x, plain);
@@ -96,6 +98,18 @@ TEST_P(LinearCrossEntropyTest, IsTheDefinition) {
           wanted.log_prob, 1e-5);
     });
   }
+}
+
+// Of more rows than a block holds, too.
+TEST_P(LinearCrossEntropyTest, ScoresAreThoseOfTheNormalisedRows) {
+  const LogitHead plain = head(4099, 24);
+  const Norm norm{NormKind::rms, randn({24}, at::kFloat, 7), {}};
+  const Tensor x = randn({4000, 24}, at::kFloat, 8);
+  const Tensor targets = at::tensor(some_targets(4000, 4099), at::kLong);
+  const TokenScores scores = score_targets(x, norm, plain, targets);
+  const TokenScores wanted = score_targets(normalize(x, norm), none, plain, targets);
+  EXPECT_TRUE(scores.log_prob.equal(wanted.log_prob));
+  EXPECT_TRUE(scores.rank.equal(wanted.rank));
 }
 
 // Other devices run the passes as ATen operations; on the CPU they must give the same.

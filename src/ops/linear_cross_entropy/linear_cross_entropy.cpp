@@ -134,7 +134,8 @@ Tensor linear_cross_entropy(const Tensor& x, const LogitHead& head, const Tensor
   return CrossEntropyFunction::apply(x, head.weight, bias, head.scale, head.soft_cap, targets, ignore_index, factor);
 }
 
-TokenScores score_targets(const Tensor& x, const LogitHead& head, const Tensor& targets, int64_t ignore_index) {
+TokenScores score_targets(const Tensor& x, const Norm& norm, const LogitHead& head, const Tensor& targets,
+                          int64_t ignore_index) {
   check_targets("score_targets", x, head, targets, ignore_index);
   const at::NoGradGuard no_grad;
   const int64_t tokens = x.size(0), vocabulary = head.weight.size(0);
@@ -146,7 +147,8 @@ TokenScores score_targets(const Tensor& x, const LogitHead& head, const Tensor& 
   for (int64_t begin = 0; begin < tokens; begin += block) {
     const int64_t count = std::min(block, tokens - begin);
     const Tensor rows = buffer.narrow(0, 0, count);
-    affine_into(rows, operand(x.narrow(0, begin, count), x.scalar_type()), weight, head.bias);
+    const Tensor normal = normalize(x.narrow(0, begin, count), norm);
+    affine_into(rows, operand(normal, x.scalar_type()), weight, head.bias);
     const RowScores scores = softmax_rows_(rows, head, targets.narrow(0, begin, count), ignore_index, 0, true);
     out.log_prob.narrow(0, begin, count).copy_(scores.log_prob);
     out.rank.narrow(0, begin, count).copy_(scores.rank);

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 
+#include "ops/norm/norm.h"
 #include "ops/tensor.h"
 
 namespace longhaul {
@@ -25,8 +26,10 @@ struct TokenScores {
   Tensor log_prob;  // [T] double
   Tensor rank;      // [T] int64: how many tokens have a larger logit than the target; 0 = it is the greedy choice
 };
-// Log-probability and rank of each target; no gradient. Ignored targets give 0 and -1.
-TokenScores score_targets(const Tensor& x, const LogitHead& head, const Tensor& targets, int64_t ignore_index = -100);
+// Log-probability and rank of each target by the head of the normalised x [T, C], block by block: there is never a second
+// copy of a long text's rows. No gradient. Ignored targets give 0 and -1.
+TokenScores score_targets(const Tensor& x, const Norm& norm, const LogitHead& head, const Tensor& targets,
+                          int64_t ignore_index = -100);
 
 // Logits of the given rows only (decode asks for the last). x [n, C] -> [n, V].
 Tensor logits(const Tensor& x, const LogitHead& head);
