@@ -4,13 +4,13 @@
 #include <cfloat>
 #include <map>
 #include <set>
-#include <unordered_map>
 #include <variant>
 
 #include "base/error.h"
 #include "base/hash.h"
 #include "text/added_tokens.h"
 #include "text/sentence_piece_normalizer.h"
+#include "text/text_ids.h"
 #include "text/tokenizer_model.h"
 #include "text/utf8.h"
 #include "text/word_start.h"
@@ -58,7 +58,8 @@ UnigramVocabulary unigram_vocabulary(const SentencePieceModel& model) {
 
 class BytePairBuilder {
  public:
-  BytePairBuilder(const SentencePieceModel& model, const std::string& where) : model_(model) {
+  BytePairBuilder(const SentencePieceModel& model, const std::string& where)
+      : model_(model), symbols_(model.pieces.size()) {
     for (const Piece& piece : model.pieces) {
       check(piece.type != Piece::kUnused, where, ": unused pieces are not supported in a BPE model");
       check(piece.text.size() <= kLongestToken, where, ": wanted pieces of at most ", kLongestToken,
@@ -66,7 +67,7 @@ class BytePairBuilder {
     }
     add_symbols();
     add_merges();
-    for (const auto& [text, id] : symbols_) vocabulary_.tokens.emplace_back(text, id);
+    for (const auto& [text, id] : symbols_.entries()) vocabulary_.tokens.emplace_back(text, id);
     vocabulary_.byte_tokens = byte_pieces(model);
     vocabulary_.unknown = static_cast<uint32_t>(model.unknown_id());
     vocabulary_.fuse_unknown = true;
@@ -89,7 +90,7 @@ class BytePairBuilder {
         const Piece& piece = model_.pieces[id];
         bool one_character = first_character(piece.text) == piece.text.size();
         if (is_mergeable(piece) == reserved || (reserved && !one_character)) continue;
-        symbols_.emplace(piece.text, static_cast<uint32_t>(id));
+        symbols_.add(piece.text, static_cast<uint32_t>(id));
       }
     }
     for (const Piece& piece : model_.pieces) {
@@ -97,7 +98,7 @@ class BytePairBuilder {
       for (; is_mergeable(piece) && !rest.empty(); rest.remove_prefix(first_character(rest))) {
         std::string_view character = rest.substr(0, first_character(rest));
         auto id = static_cast<uint32_t>(model_.pieces.size() + strangers_.size());
-        if (symbols_.emplace(character, id).second) strangers_.emplace_back(character);
+        if (symbols_.add(character, id)) strangers_.emplace_back(character);
       }
     }
   }
@@ -112,17 +113,16 @@ class BytePairBuilder {
       std::string_view text = piece.text;
       if (!is_mergeable(piece)) continue;
       for (size_t cut = first_character(text); cut < text.size(); cut += first_character(text.substr(cut))) {
-        auto left = symbols_.find(text.substr(0, cut)), right = symbols_.find(text.substr(cut));
-        if (left == symbols_.end() || right == symbols_.end()) continue;
-        uint32_t merged = symbols_.find(text)->second;
-        vocabulary_.merges.push_back({left->second, right->second, merged, ranks[piece.score]});
+        const uint32_t* left = symbols_.find(text.substr(0, cut));
+        const uint32_t* right = left ? symbols_.find(text.substr(cut)) : nullptr;
+        if (right) vocabulary_.merges.push_back({*left, *right, *symbols_.find(text), ranks[piece.score]});
       }
     }
   }
 
   const SentencePieceModel& model_;
   CharacterPairVocabulary vocabulary_;
-  std::unordered_map<std::string_view, uint32_t> symbols_;
+  TextIds symbols_;
   std::vector<std::string> strangers_;
 };
 

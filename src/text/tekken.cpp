@@ -2,7 +2,6 @@
 // 1000, ...}, "vocab": [{"rank": 0, "token_bytes": "AA==", "token_str": null}, ...], "special_tokens": [{"rank": 0,
 // "token_str": "<unk>", "is_control": true}, ...]}. Ids: the special tokens, then the vocabulary by rank.
 #include <algorithm>
-#include <unordered_map>
 
 #include "base/error.h"
 #include "base/sorted_json.h"
@@ -89,25 +88,26 @@ std::vector<std::string> read_vocabulary(const SortedJson& vocab, size_t count, 
 // that make a third are a merge, of its rank.
 BytePairVocabulary vocabulary_of(const std::vector<std::string>& tokens, uint32_t first_id, const std::string& where) {
   BytePairVocabulary vocabulary;
-  std::unordered_map<std::string_view, uint32_t> ids;
+  TextIds ids(tokens.size());
   for (size_t rank = 0; rank < tokens.size(); ++rank) {
     uint32_t id = first_id + static_cast<uint32_t>(rank);
-    bool is_new = ids.emplace(tokens[rank], id).second;
+    bool is_new = ids.add(tokens[rank], id);
     check(is_new, where, "[", rank, "]: its bytes are another token's already");
     vocabulary.words.emplace_back(tokens[rank], id);
   }
   for (unsigned byte = 0; byte < 256; ++byte) {
-    auto it = ids.find(std::string(1, static_cast<char>(byte)));
-    check(it != ids.end(), where, ": no token for the byte ", byte);
-    vocabulary.byte_ids[byte] = it->second;
+    const uint32_t* id = ids.find(std::string(1, static_cast<char>(byte)));
+    check(id, where, ": no token for the byte ", byte);
+    vocabulary.byte_ids[byte] = *id;
   }
   for (size_t rank = 0; rank < tokens.size(); ++rank) {
     std::string_view token = tokens[rank];
     for (size_t cut = 1; cut < token.size(); ++cut) {
-      auto left = ids.find(token.substr(0, cut)), right = ids.find(token.substr(cut));
-      if (left == ids.end() || right == ids.end()) continue;
+      const uint32_t* left = ids.find(token.substr(0, cut));
+      const uint32_t* right = left ? ids.find(token.substr(cut)) : nullptr;
+      if (!right) continue;
       uint32_t merged = first_id + static_cast<uint32_t>(rank);
-      vocabulary.merges.push_back({left->second, right->second, merged, static_cast<uint32_t>(rank)});
+      vocabulary.merges.push_back({*left, *right, merged, static_cast<uint32_t>(rank)});
     }
   }
   vocabulary.ignore_merges = true;

@@ -35,14 +35,13 @@ AddedToken parse_added_token(const Json& json, const std::string& where) {
   return token;
 }
 
-void read_added_token(const Json& json, const std::string& where, const TokenIds& ids, Texts& contents,
+void read_added_token(const Json& json, const std::string& where, const TextIds& ids, Texts& contents,
                       TokenizerFile& file) {
   AddedToken token = parse_added_token(json, where);
   std::string name = where + ": " + in_quotes(token.content);
-  auto known = ids.find(token.content);
-  check(known == ids.end() || known->second == token.id, name, ": id ", token.id, ", but the vocabulary says ",
-        known == ids.end() ? 0 : known->second);
-  check(known != ids.end() || !file.has_token(token.id), name, ": id ", token.id, " is another token's already");
+  const uint32_t* known = ids.find(token.content);
+  check(!known || *known == token.id, name, ": id ", token.id, ", but the vocabulary says ", known ? *known : 0);
+  check(known || !file.has_token(token.id), name, ": id ", token.id, " is another token's already");
   check(contents.insert(token.content).second, name, " is added twice");
   file.put_token(token.id, {Token::kPlain, token.content});
   file.added.push_back(std::move(token));
@@ -102,14 +101,14 @@ int64_t id_between_documents(const TokenizerFile& file, const std::string& fallb
 }
 
 // The beginning and the end that the config asks for, where they are tokens, in place of what the file says.
-void put_ends(const TokenizerConfig& config, const TokenIds& ids, TokenizerFile& file) {
+void put_ends(const TokenizerConfig& config, const TextIds& ids, TokenizerFile& file) {
   auto around = [&](bool wanted, const std::string& spelling, std::vector<int64_t>& tokens) {
-    const auto known = ids.find(spelling);
+    const uint32_t* known = ids.find(spelling);
     const auto added = std::find_if(file.added.begin(), file.added.end(),
                                     [&](const AddedToken& token) { return token.content == spelling; });
-    const bool found = known != ids.end() || added != file.added.end();
+    const bool found = known || added != file.added.end();
     if (!wanted) tokens.clear();
-    if (wanted && found) tokens = {known != ids.end() ? known->second : added->id};
+    if (wanted && found) tokens = {known ? *known : added->id};
   };
   around(config.add_bos_token.value_or(true), config.beginning, file.before);
   around(config.add_eos_token.value_or(false), config.end_of_text, file.after);
@@ -190,7 +189,7 @@ TokenizerFile from_json(const SortedJson& json, const std::string& where, const 
   if (const Json* piece = given("normalizer")) file.normalizer = Normalizer(*piece, where + ": normalizer");
   if (const Json* piece = given("pre_tokenizer")) file.pretokenizer = Pretokenizer(*piece, where + ": pre_tokenizer");
   if (const Json* piece = given("decoder")) file.decoder = TokenDecoder(*piece, where + ": decoder");
-  TokenIds ids = read_model(json["model"], where + ": model", file);
+  TextIds ids = read_model(json["model"], where + ": model", file);
   Texts contents;
   for (const ListedToken& listed :
        with_config(pieces.value("added_tokens", Json::array()), config.added_tokens, where + ": added_tokens"))

@@ -2,20 +2,17 @@
 #pragma once
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
 #include "base/sorted_json.h"
+#include "text/text_ids.h"
 #include "text/tokenizer_file.h"
 
 namespace longhaul {
 
-// Ids by a token's spelling; the keys point into the JSON.
-using TokenIds = std::unordered_map<std::string_view, uint32_t>;
-
 std::string in_quotes(std::string_view text);  // as JSON, whatever its bytes
 
-// Reads file.model and file.tokens; `file.pretokenizer` is known, and says whether tokens are spelled-out bytes. Error,
-// naming the place, when it is broken or not supported.
-TokenIds read_model(const SortedJson& model, const std::string& where, TokenizerFile& file);
+// Reads file.model and file.tokens, and gives the ids of its spellings, which lie in the JSON; `file.pretokenizer` is known, and
+// says whether tokens are spelled-out bytes. Error, naming the place, when it is broken or not supported.
+TextIds read_model(const SortedJson& model, const std::string& where, TokenizerFile& file);
 
 }  // namespace longhaul
