@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <set>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -103,14 +104,31 @@ std::string with_bare_floats(std::string text) {
   return text;
 }
 
+// Warns of a key that its object has twice: the one before is lost.
+class KeysOfObjects {
+ public:
+  explicit KeysOfObjects(const std::string& where) : where_(where) {}
+  bool operator()(int, Json::parse_event_t event, const Json& key) {
+    if (event == Json::parse_event_t::object_start) open_.emplace_back();
+    if (event == Json::parse_event_t::object_end) open_.pop_back();
+    if (event == Json::parse_event_t::key && !open_.back().insert(key.get_ref<const std::string&>()).second)
+      log_warning(where_, ": ", brief_text(key), " is there twice; the last one counts");
+    return true;
+  }
+
+ private:
+  const std::string& where_;
+  std::vector<std::set<std::string>> open_;  // an object, and those in it down to the one at hand
+};
+
 template <class AnyJson>
-AnyJson parse(std::string_view text, const std::string& where) {
+AnyJson parse(std::string_view text, const std::string& where, const typename AnyJson::parser_callback_t& watch) {
   check_depth(text, where);
   // nlohmann::json takes a zero byte for the end of the text, and would ignore whatever follows it.
   const size_t zero = text.find('\0');
   check(zero == std::string_view::npos, where, ": not JSON at byte ", zero + 1, ": a zero byte");
   try {
-    return AnyJson::parse(text.begin(), text.end());
+    return AnyJson::parse(text.begin(), text.end(), watch);
   } catch (const Json::parse_error& error) {
     fail(where, ": not JSON at byte ", error.byte, ": ", reason(error));
   } catch (const Json::exception& error) {  // a number that no double holds
@@ -120,8 +138,12 @@ AnyJson parse(std::string_view text, const std::string& where) {
 
 }  // namespace
 
-Json parse_json(std::string_view text, const std::string& where) { return parse<Json>(text, where); }
-SortedJson parse_sorted_json(std::string_view text, const std::string& where) { return parse<SortedJson>(text, where); }
+Json parse_json(std::string_view text, const std::string& where) {
+  return parse<Json>(text, where, [keys = KeysOfObjects(where)](auto&&... event) mutable { return keys(event...); });
+}
+SortedJson parse_sorted_json(std::string_view text, const std::string& where) {
+  return parse<SortedJson>(text, where, nullptr);
+}
 
 Json parse_python_json(std::string_view text, const std::string& where) {
   return parse_json(without_bare_floats(text), where);

@@ -1,9 +1,11 @@
 #include "cli/terminal.h"
 
 #include <histedit.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <clocale>
 #include <csignal>
 #include <cstdio>
@@ -26,9 +28,21 @@ struct sigaction interrupt_before;
 
 void note_interrupt(int) { interrupted = 1; }
 
-void put(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
+// False when it cannot be written. A pipe that others have made non-blocking is waited for: stdio would lose what it has no room for.
+bool put(std::string_view text) {
+  if (std::fflush(stdout) != 0) return false;
+  while (!text.empty()) {
+    const ssize_t count = ::write(STDOUT_FILENO, text.data(), text.size());
+    if (count >= 0) {
+      text.remove_prefix(static_cast<size_t>(count));
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      pollfd output{STDOUT_FILENO, POLLOUT, 0};
+      ::poll(&output, 1, /*milliseconds, for ever=*/-1);
+    } else if (errno != EINTR) {
+      return false;
+    }
+  }
+  return true;
 }
 
 }  // namespace
@@ -51,12 +65,7 @@ std::string without_controls(std::string_view text) {
 
 void print_text(std::string_view text) {
   static const bool terminal = isatty(STDOUT_FILENO) != 0;
-  if (terminal) {
-    put(without_controls(text));
-  } else {
-    put(text);
-  }
-  check(std::ferror(stdout) == 0, "standard output cannot be written");
+  check(terminal ? put(without_controls(text)) : put(text), "standard output cannot be written");
 }
 
 struct LineReader::Editor {
