@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
-#include <set>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -104,31 +103,14 @@ std::string with_bare_floats(std::string text) {
   return text;
 }
 
-// Warns of a key that its object has twice: the one before is lost.
-class KeysOfObjects {
- public:
-  explicit KeysOfObjects(const std::string& where) : where_(where) {}
-  bool operator()(int, Json::parse_event_t event, const Json& key) {
-    if (event == Json::parse_event_t::object_start) open_.emplace_back();
-    if (event == Json::parse_event_t::object_end) open_.pop_back();
-    if (event == Json::parse_event_t::key && !open_.back().insert(key.get_ref<const std::string&>()).second)
-      log_warning(where_, ": ", brief_text(key), " is there twice; the last one counts");
-    return true;
-  }
-
- private:
-  const std::string& where_;
-  std::vector<std::set<std::string>> open_;  // an object, and those in it down to the one at hand
-};
-
 template <class AnyJson>
-AnyJson parse(std::string_view text, const std::string& where, const typename AnyJson::parser_callback_t& watch) {
+AnyJson parse(std::string_view text, const std::string& where) {
   check_depth(text, where);
   // nlohmann::json takes a zero byte for the end of the text, and would ignore whatever follows it.
   const size_t zero = text.find('\0');
   check(zero == std::string_view::npos, where, ": not JSON at byte ", zero + 1, ": a zero byte");
   try {
-    return AnyJson::parse(text.begin(), text.end(), watch);
+    return AnyJson::parse(text.begin(), text.end());
   } catch (const Json::parse_error& error) {
     fail(where, ": not JSON at byte ", error.byte, ": ", reason(error));
   } catch (const Json::exception& error) {  // a number that no double holds
@@ -138,12 +120,8 @@ AnyJson parse(std::string_view text, const std::string& where, const typename An
 
 }  // namespace
 
-Json parse_json(std::string_view text, const std::string& where) {
-  return parse<Json>(text, where, [keys = KeysOfObjects(where)](auto&&... event) mutable { return keys(event...); });
-}
-SortedJson parse_sorted_json(std::string_view text, const std::string& where) {
-  return parse<SortedJson>(text, where, nullptr);
-}
+Json parse_json(std::string_view text, const std::string& where) { return parse<Json>(text, where); }
+SortedJson parse_sorted_json(std::string_view text, const std::string& where) { return parse<SortedJson>(text, where); }
 
 Json parse_python_json(std::string_view text, const std::string& where) {
   return parse_json(without_bare_floats(text), where);
@@ -200,10 +178,10 @@ void JsonReader::refuse(const std::string& key, const std::string& wanted) const
 }
 
 int64_t JsonReader::integer(const std::string& key, int64_t low, int64_t high) {
-  std::string wanted = wanted_integer(low, high);
-  const Json& value = at(key, wanted.c_str());
-  if (!is_integer_in(value, low, high)) refuse(key, wanted);
-  return value.get<int64_t>();
+  read_.push_back(key);
+  const auto value = object_->find(key);
+  if (value == object_->end() || !is_integer_in(*value, low, high)) refuse(key, wanted_integer(low, high));
+  return value->get<int64_t>();
 }
 
 int64_t JsonReader::integer_or(const std::string& key, int64_t fallback, int64_t low, int64_t high) {

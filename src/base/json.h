@@ -11,7 +11,7 @@ namespace longhaul {
 using Json = nlohmann::ordered_json;  // finds a key by linear search: not for vocabularies
 
 // Parses text; Error "<where>: not JSON at byte N: ..." otherwise. Nesting deeper than 256 is an error. Of equal keys of an object
-// the last one counts, with a warning.
+// the last one counts, as in Python.
 Json parse_json(std::string_view text, const std::string& where);
 Json read_json(const std::string& path);
 // JSON as Python's json module writes it: a bare Infinity, -Infinity or NaN becomes {"__float__": "Infinity"}, the spelling

@@ -68,10 +68,7 @@ class Answers {
     lines_.emplace_back();
     return lines_.size() - 1 + shown_;
   }
-  void end(size_t number, const Json& json) {
-    lines_[number - shown_] = json_text(json, "answer") + "\n";
-    for (; !lines_.empty() && lines_.front(); lines_.pop_front(), ++shown_) print_text(*lines_.front());
-  }
+  void end(size_t number, const Json& json) { lines_[number - shown_] = json_text(json, "answer") + "\n"; }
   // There is none: the error is the answer, with the kind of a request that has one.
   void refuse(size_t number, const std::string& kind, const std::string& why) {
     ++refused_;
@@ -79,6 +76,10 @@ class Answers {
     Json json = kind.empty() ? Json::object() : Json{{"kind", kind}};
     json["error"] = to_utf8(why);  // it may quote the line
     end(number, json);
+  }
+  // Prints those that are ready. Error when that cannot be: no fault of a request, so that this is not called while one is read.
+  void show() {
+    for (; !lines_.empty() && lines_.front(); lines_.pop_front(), ++shown_) print_text(*lines_.front());
   }
   size_t waiting() const { return lines_.size(); }
   size_t shown() const { return shown_; }
@@ -135,10 +136,15 @@ void answer_all(Requests& requests, int64_t window) {
   Answers answers;
   InputLines input;
   const auto begun = std::chrono::steady_clock::now();
-  const auto step = [&] { return requests.step(); };  // who asks may wait for an answer before asking on
+  const auto step = [&] {  // who asks may wait for an answer before asking on
+    const bool more = requests.step();
+    answers.show();
+    return more;
+  };
   int64_t number = 1;
   for (std::optional<std::string> line; (line = input.next(step)); ++number) {
     if (!trim(*line).empty()) add_request(*line, str("line ", number), window, requests, answers);
+    answers.show();
     while (answers.waiting() > kAhead && step()) {
     }
   }

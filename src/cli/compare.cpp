@@ -159,7 +159,7 @@ int compare(const CompareFlags& flags) {
     folders.push_back(run.folder);
     int code = run_step(train_arguments(flags, run), ChildOutput::standard_error);
     if (code != 0) return code;
-    signals.check("the same command goes on from there");
+    signals.stop_if_received("the same command goes on from there");
   }
   int code = run_step(ppl_arguments(flags, folders), ChildOutput::standard_error);
   if (code == 0) code = run_step(report_arguments(flags, folders), ChildOutput::ours);

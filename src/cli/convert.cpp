@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "cli/command.h"
+#include "cli/terminal.h"
 #include "cli/token_flag.h"
 #include "data/output_folder.h"
 #include "io/hub_folder.h"
@@ -38,7 +39,7 @@ void print_result(const ConvertFlags& flags, const Json& result, const std::vect
     std::printf("%s\n", result.dump(2).c_str());
     return;
   }
-  for (const std::string& line : lines) std::printf("%s\n", line.c_str());
+  for (const std::string& line : lines) print_text(line + "\n");  // names of tensors in them
   if (!common_flags().dry_run) std::printf("wrote %s\n", flags.output.c_str());
 }
 
@@ -59,7 +60,7 @@ int to_run(ConvertFlags& flags) {
     write_json(path_join(folder.path(), "config.json"), checkpoint.config);
     write_safetensors(path_join(folder.path(), "model.safetensors"), checkpoint.tensors, {{"format", "pt"}});
     load_model(folder.path());  // every tensor is one that config.json asks for, or this is an error that lists them
-    signals.check(kNothing);
+    signals.stop_if_received(kNothing);
     folder.publish();
   }
   print_result(flags, {{"config", checkpoint.config}, {"inferences", checkpoint.inferences}}, checkpoint.inferences);
@@ -86,8 +87,10 @@ int to_state_dict(const ConvertFlags& flags) {
   if (!common_flags().dry_run) {
     const StopSignals signals;
     write_torch_file(flags.output, tensors);
-    if (!signals.received().empty()) std::filesystem::remove(flags.output);
-    signals.check(kNothing);
+    if (!signals.received().empty()) {
+      std::filesystem::remove(flags.output);
+      signals.stop(kNothing);
+    }
   }
   print_result(flags, {{"tensors", tensors.size()}}, {str(tensors.size(), " tensors of ", weights)});
   return 0;
@@ -99,7 +102,7 @@ int to_folder(const ConvertFlags& flags, const std::string& folder) {
   if (flags.dtype->count() > 0) dtype = stored_dtype(common_flags().dtype);
   const StopSignals signals;
   const Conversion made =
-      convert_folder(folder, flags.output, dtype, common_flags().dry_run, [&] { signals.check(kNothing); });
+      convert_folder(folder, flags.output, dtype, common_flags().dry_run, [&] { signals.stop_if_received(kNothing); });
   print_result(flags, made.result, made.lines);
   return 0;
 }

@@ -107,7 +107,7 @@ int run_pack(DataFlags& flags) {
     return 0;
   }
   StopSignals signals;
-  options.before_each = [&] { signals.check("nothing was written"); };
+  options.before_each = [&] { signals.stop_if_received("nothing was written"); };
   pack(options);
   print_dataset(Dataset::open(options.output));
   return 0;

@@ -1,14 +1,13 @@
 // `longhaul generate`: continues a prompt with a trained model, as it is written.
 #include <algorithm>
 #include <cstdio>
-#include <iostream>
-#include <iterator>
 #include <memory>
 #include <optional>
 
 #include "base/files.h"
 #include "base/log.h"
 #include "cli/command.h"
+#include "cli/input_lines.h"
 #include "cli/model_flags.h"
 #include "cli/sampler_flags.h"
 #include "cli/terminal.h"
@@ -32,7 +31,7 @@ struct GenerateFlags : SessionFlags {
 std::string prompt_text(const GenerateFlags& flags) {
   if (flags.prompt_file.empty()) return flags.prompt;
   if (flags.prompt_file != "-") return read_file(flags.prompt_file);
-  return {std::istreambuf_iterator<char>(std::cin), {}};
+  return InputLines().rest();
 }
 
 std::vector<int64_t> prompt_tokens(const GenerateFlags& flags, const Tokenizer& tokenizer) {

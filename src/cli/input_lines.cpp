@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/error.h"
 
@@ -59,6 +60,16 @@ void InputLines::read_more() {
     return;  // a descriptor that others use may be empty again
   if (error != 0) error_ = str("standard input cannot be read: ", std::strerror(error));
   ended_ = count <= 0;
+}
+
+std::string InputLines::rest() {
+  while (!ended_) {
+    may_read(kForEver);
+    read_more();
+  }
+  check_whole();
+  searched_ = read_.size();
+  return read_.substr(std::exchange(begin_, read_.size()));
 }
 
 void InputLines::check_whole() const { check(error_.empty(), error_); }

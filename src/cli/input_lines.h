@@ -1,4 +1,4 @@
-// Lines of standard input for a command that works while it waits for the next one.
+// Standard input: its lines, for a command that may work while it waits for the next one, or all of it.
 #pragma once
 #include <cstddef>
 #include <functional>
@@ -13,6 +13,7 @@ class InputLines {
   // The next line without its end, or nothing behind the last. While none is whole, meanwhile() is called over and over, until it
   // returns false; then it waits.
   std::optional<std::string> next(const std::function<bool()>& meanwhile);
+  std::string rest();        // all that is left, to the end; Error when it cannot be read
   void check_whole() const;  // Error when the last line was the last that could be read
 
  private:

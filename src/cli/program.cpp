@@ -1,17 +1,17 @@
 #include "cli/program.h"
 
 #include <ATen/Parallel.h>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <map>
+#include <sstream>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/machine.h"
 #include "cli/command.h"
+#include "cli/standard_streams.h"
 #include "train/stop_signal.h"
 #include "version.h"
 
@@ -52,7 +52,12 @@ int parse_and_run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    if (error.get_exit_code() == 0) {  // --help, --version
+      std::ostringstream said;
+      app.exit(error, said);
+      std::fputs(said.str().c_str(), stdout);
+      return 0;
+    }
     std::fprintf(stderr, "longhaul: %s\n", error.what());
     return kMistake;
   }
@@ -64,14 +69,6 @@ int parse_and_run(int argc, char** argv) {
 void check_standard_output() {
   const bool whole = std::fflush(stdout) == 0 && !std::ferror(stdout);
   check(whole, "standard output cannot be written: part of the result is lost");
-}
-
-// A descriptor that was closed would be the next file's, and what is printed would be written into that. Opened so that it fails as before.
-void keep_standard_descriptors() {
-  for (int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    if (::fcntl(descriptor, F_GETFD) == -1)
-      ::open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);  // gets the lowest one that is free
-  }
 }
 
 }  // namespace
@@ -112,6 +109,7 @@ const std::string& command_line() { return line; }
 int longhaul_run_program(int argc, char** argv) {
   using namespace longhaul;
   keep_standard_descriptors();
+  wait_for_standard_output();
   for (int i = 0; i < argc; ++i) line += (i ? " " : "") + std::string(argv[i]);
   try {
     const int code = parse_and_run(argc, argv);

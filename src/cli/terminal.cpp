@@ -1,16 +1,13 @@
 #include "cli/terminal.h"
 
 #include <histedit.h>
-#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <clocale>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <iostream>
 #include <string_view>
 
 #include "base/error.h"
@@ -28,21 +25,9 @@ struct sigaction interrupt_before;
 
 void note_interrupt(int) { interrupted = 1; }
 
-// False when it cannot be written. A pipe that others have made non-blocking is waited for: stdio would lose what it has no room for.
-bool put(std::string_view text) {
-  if (std::fflush(stdout) != 0) return false;
-  while (!text.empty()) {
-    const ssize_t count = ::write(STDOUT_FILENO, text.data(), text.size());
-    if (count >= 0) {
-      text.remove_prefix(static_cast<size_t>(count));
-    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      pollfd output{STDOUT_FILENO, POLLOUT, 0};
-      ::poll(&output, 1, /*milliseconds, for ever=*/-1);
-    } else if (errno != EINTR) {
-      return false;
-    }
-  }
-  return true;
+void put(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
 }
 
 }  // namespace
@@ -65,7 +50,12 @@ std::string without_controls(std::string_view text) {
 
 void print_text(std::string_view text) {
   static const bool terminal = isatty(STDOUT_FILENO) != 0;
-  check(terminal ? put(without_controls(text)) : put(text), "standard output cannot be written");
+  if (terminal) {
+    put(without_controls(text));
+  } else {
+    put(text);
+  }
+  check(std::ferror(stdout) == 0, "standard output cannot be written");
 }
 
 struct LineReader::Editor {
@@ -119,8 +109,9 @@ std::optional<std::string> LineReader::read_line() {
   std::optional<std::string> line;
   if (editor_) {
     line = editor_->read();
-  } else if (std::string plain; std::getline(std::cin, plain)) {
-    line = plain;
+  } else {
+    line = input_.next([] { return false; });
+    if (!line) input_.check_whole();
   }
   while (line && (line->ends_with('\n') || line->ends_with('\r'))) line->pop_back();
   return line;

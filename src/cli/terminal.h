@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "cli/input_lines.h"
+
 namespace longhaul {
 
 // A text from elsewhere as a terminal may show it: control characters but line ends and tabs (C0, DEL, C1), which would
@@ -17,7 +19,7 @@ std::string without_controls(std::string_view text);
 void print_text(std::string_view text);
 
 // Lines from standard input: with editing and a history (libedit) when it is a terminal, plain otherwise. A line that
-// ends in a backslash goes on in the next.
+// ends in a backslash goes on in the next. Error when there is input that cannot be read.
 class LineReader {
  public:
   explicit LineReader(std::string prompt);  // shown on a terminal only
@@ -32,6 +34,7 @@ class LineReader {
   std::optional<std::string> read_line();
   std::string prompt_;
   std::unique_ptr<Editor> editor_;  // null without a terminal
+  InputLines input_;                // without a terminal
 };
 
 // While it lives, Ctrl-C (SIGINT) is only noted. One at a time per process.

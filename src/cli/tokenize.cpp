@@ -1,11 +1,10 @@
 // `longhaul tokenize TOKENIZER < text`: the ids of a text, its pieces and where they are, or the text of ids.
 #include <cstdio>
-#include <iostream>
-#include <iterator>
 
 #include "base/json.h"
 #include "base/strings.h"
 #include "cli/command.h"
+#include "cli/input_lines.h"
 #include "text/token_spans.h"
 #include "text/utf8.h"
 
@@ -73,7 +72,7 @@ std::string pieces_text(const Json& pieces) {
 
 int tokenize(const TokenizeFlags& flags) {
   std::unique_ptr<Tokenizer> tokenizer = make_tokenizer(flags.tokenizer);
-  std::string input{std::istreambuf_iterator<char>(std::cin), {}};
+  const std::string input = InputLines().rest();
   if (flags.decode) {
     std::vector<int64_t> ids = parse_ids(input);
     std::string text = flags.special ? tokenizer->decode_with_special(ids) : tokenizer->decode(ids);

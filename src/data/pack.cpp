@@ -103,8 +103,8 @@ class Packer {
         std::lock_guard lock(mutex_);
         if (error_) return;
         try {
-          if (options_.before_each) options_.before_each();
           if (!jobs_.next(job)) return;
+          if (options_.before_each) options_.before_each();
         } catch (...) {
           error = std::current_exception();
         }

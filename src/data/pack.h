@@ -40,7 +40,7 @@ const char* split_of(const std::string& document_name, int64_t val_every);
 
 // Deterministic: the same bytes for the same inputs on any thread count. Each document is [end_of_text] ++ ids. At most one
 // document (or about 1 MiB of small ones) per thread is in memory. Error when the output exists, a file cannot be read or
-// parsed, or no document is left.
+// parsed, or no document is left: nothing is left behind then.
 void pack(const PackOptions& options);
 
 }  // namespace longhaul

@@ -19,7 +19,7 @@ constexpr uint32_t kMatchLimit = 50'000'000;        // steps before a match coun
 constexpr uint32_t kOptions = PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C;
 
 std::string message_of(int code) {
-  PCRE2_UCHAR text[256];
+  PCRE2_UCHAR text[256] = {};  // stays empty for a code without a message
   pcre2_get_error_message(code, text, sizeof text);
   return reinterpret_cast<const char*>(text);
 }
@@ -113,7 +113,7 @@ Pattern::Match Pattern::find(std::string_view text, size_t from, Scratch& scratc
                             text.size(), from, PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY, match,
                             static_cast<pcre2_match_context*>(scratch.context_));
     if (found == PCRE2_ERROR_NOMATCH) return {std::string_view::npos, std::string_view::npos};
-    check(found >= 0, where_, ": cannot match: ", message_of(found));
+    if (found < 0) fail(where_, ": cannot match: ", message_of(found));
     const PCRE2_SIZE* range = pcre2_get_ovector_pointer(match);
     check(from <= range[0] && range[0] < range[1], where_, ": a match must not begin behind its end");  // \K can
     return {range[0], range[1]};

@@ -68,6 +68,9 @@ class Message {
 
 using Piece = SentencePieceModel::Piece;
 
+// Made for every piece, and most are right: not with str(), a stream each.
+std::string piece_name(const std::string& where, size_t id) { return where + ": piece " + std::to_string(id); }
+
 Piece parse_piece(std::string_view bytes, const std::string& where) {
   Piece piece;
   Message message(bytes, where);
@@ -132,7 +135,7 @@ void check_pieces(const SentencePieceModel& model, const std::string& where) {
   int unknown = 0;
   for (size_t id = 0; id < model.pieces.size(); ++id) {
     const Piece& piece = model.pieces[id];
-    std::string here = str(where, ": piece ", id);
+    const std::string here = piece_name(where, id);
     bool is_reserved = piece.type == Piece::kUnknown || piece.type == Piece::kControl || piece.type == Piece::kByte;
     check((is_reserved ? reserved : from_text).insert(piece.text).second, here,
           ": its text is another piece's already");
@@ -176,7 +179,7 @@ SentencePieceModel parse_sentence_piece_model(std::string_view bytes, const std:
     if (!known) continue;  // self tests
     check(field.is_bytes, where, ": not a SentencePiece model (field ", field.number, " is no message)");
     if (field.number == 1) {
-      model.pieces.push_back(parse_piece(field.bytes, str(where, ": piece ", model.pieces.size())));
+      model.pieces.push_back(parse_piece(field.bytes, piece_name(where, model.pieces.size())));
     } else if (field.number == 2) {
       parse_trainer(field.bytes, where, model);
     } else if (field.number == 3) {

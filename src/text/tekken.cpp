@@ -73,11 +73,11 @@ std::vector<std::string> read_vocabulary(const SortedJson& vocab, size_t count, 
         vocab.is_array() ? std::to_string(vocab.size()) : vocab.type_name());
   std::vector<std::string> tokens;
   for (size_t rank = 0; rank < count; ++rank) {
-    const Json token = vocab[rank];
-    std::string here = str(where, "[", rank, "]");
-    JsonReader reader(token, here);
-    check(reader.integer("rank", 0) == static_cast<int64_t>(rank), here, ": wanted rank ", rank);
-    tokens.push_back(bytes_of_base64(reader.string("token_bytes"), here + ": token_bytes"));
+    const SortedJson& token = vocab[rank];
+    const std::string here = where + "[" + std::to_string(rank) + "]";
+    check(token.is_object() && token.contains("rank") && token["rank"] == rank, here, ": wanted rank ", rank);
+    check(token.contains("token_bytes") && token["token_bytes"].is_string(), here, ": token_bytes: wanted a string");
+    tokens.push_back(bytes_of_base64(token["token_bytes"].get_ref<const std::string&>(), here + ": token_bytes"));
     check(!tokens.back().empty() && tokens.back().size() <= kLongestToken, here, ": token_bytes: wanted 1 to ",
           kLongestToken, " bytes, found ", tokens.back().size());
   }

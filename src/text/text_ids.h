@@ -1,5 +1,5 @@
-// Ids of texts that lie elsewhere, in the order in which they came: a vocabulary while its tokenizer is made. One of 100,000 merges
-// is asked 300,000 times; a look-up is one cache miss and that of a map of nodes is several.
+// Ids of texts that lie elsewhere, in the order in which they came: a vocabulary while its tokenizer is made. One with 100,000 merges
+// is asked 300,000 times, which a map of nodes answers with several cache misses each.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -30,7 +30,7 @@ class TextIds {
   void put(std::string_view text, uint32_t id) {
     if (!add(text, id)) entries_[slots_[place_of(text, hash_of(text))].number - 1].second = id;
   }
-  // Null when the text has none.
+  // Null when the text has none. Holds until the next add() or put().
   const uint32_t* find(std::string_view text) const {
     const Slot& slot = slots_[place_of(text, hash_of(text))];
     return slot.number > 0 ? &entries_[slot.number - 1].second : nullptr;

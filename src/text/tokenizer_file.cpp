@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "base/error.h"
@@ -57,21 +58,25 @@ struct ListedToken {
 std::vector<ListedToken> with_config(const Json& list, const Json& config, const std::string& where) {
   check(list.is_array(), where, ": wanted a list, found ", list.type_name());
   std::vector<ListedToken> all;
-  for (size_t i = 0; i < list.size(); ++i) all.push_back({list[i], str(where, "[", i, "]")});
+  std::unordered_map<std::string, size_t> places;  // by content; of equal ones the first
+  const auto add = [&](ListedToken listed) {
+    const bool has = listed.token.is_object() && listed.token.contains("content");
+    if (has && listed.token["content"].is_string()) places.emplace(listed.token["content"], all.size());
+    all.push_back(std::move(listed));
+  };
+  for (size_t i = 0; i < list.size(); ++i) add({list[i], where + "[" + std::to_string(i) + "]"});
   if (config.is_null()) return all;
+  const std::string decoder = "tokenizer_config.json: added_tokens_decoder";
   for (const auto& [id, settings] : config.items()) {
-    const std::string decoder = "tokenizer_config.json: added_tokens_decoder";
-    ListedToken listed{settings, str(decoder, ".", id)};
+    ListedToken listed{settings, decoder + "." + id};
     check(settings.is_object(), listed.where, ": wanted an object, found ", settings.type_name());
     listed.token["id"] = parse_integer(id, decoder);
     const Json content = settings.value("content", Json());
-    auto same = std::find_if(all.begin(), all.end(), [&](const ListedToken& other) {
-      return other.token.is_object() && other.token.contains("content") && other.token["content"] == content;
-    });
-    if (same == all.end()) {
-      all.push_back(std::move(listed));
+    const auto same = content.is_string() ? places.find(content.get_ref<const std::string&>()) : places.end();
+    if (same == places.end()) {
+      add(std::move(listed));
     } else {
-      *same = std::move(listed);
+      all[same->second] = std::move(listed);
     }
   }
   return all;
@@ -279,9 +284,9 @@ std::vector<AddedToken> tokens_behind(int64_t vocabulary, const std::string& fol
   for (const auto& [listed, where] : with_config(beside, config.added_tokens, path_join(folder, "added_tokens.json"))) {
     AddedToken token = parse_added_token(listed, where);
     if (token.id < vocabulary) continue;
-    check(ids.insert(token.id).second, where, ": ", in_quotes(token.content), ": id ", token.id,
-          " is another token's already");
-    check(contents.insert(token.content).second, where, ": ", in_quotes(token.content), " is added twice");
+    if (!ids.insert(token.id).second)
+      fail(where, ": ", in_quotes(token.content), ": id ", token.id, " is another token's already");
+    if (!contents.insert(token.content).second) fail(where, ": ", in_quotes(token.content), " is added twice");
     tokens.push_back(std::move(token));
   }
   return tokens;

@@ -50,7 +50,7 @@ std::string StopSignals::received() const {
 
 void StopSignals::stop(const std::string& left) const { throw Interrupted("stopped by " + received() + "; " + left); }
 
-void StopSignals::check(const std::string& left) const {
+void StopSignals::stop_if_received(const std::string& left) const {
   if (!received().empty()) stop(left);
 }
 

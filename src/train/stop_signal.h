@@ -22,7 +22,7 @@ class StopSignals {
   std::string received() const;
   // Throws Interrupted, "stopped by SIGTERM; <left>", of the one that has come; `left`: what the command leaves behind.
   [[noreturn]] void stop(const std::string& left) const;
-  void check(const std::string& left) const;  // the same, when one has come
+  void stop_if_received(const std::string& left) const;  // the same, when one has come
 };
 
 }  // namespace longhaul

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <string>
 
-#include "base/strings.h"
 #include "support.h"
 
 namespace longhaul {
@@ -149,16 +148,6 @@ TEST(Json, NestingIsBounded) {
   EXPECT_NE(error_of([&] { parse_json(std::string(1'000'000, '['), "a"); }), "no error");
   // Brackets in strings do not nest, escaped quotes do not end a string.
   EXPECT_EQ(error_of([&] { parse_json("[\"" + std::string(1000, '[') + "\\\"[[\"]", "a"); }), "no error");
-}
-
-TEST(Json, OfEqualKeysTheLastCountsAndAWarningSaysSo) {
-  ::testing::internal::CaptureStderr();
-  EXPECT_EQ(parse_json(R"({"a": 1, "b": {"a": 2}, "a": {"c": [{"a": 4}, {"a": 5}], "c": 3}})", "x.json").dump(),
-            R"({"a":{"c":3},"b":{"a":2}})");
-  const std::string said = ::testing::internal::GetCapturedStderr();
-  EXPECT_EQ(split(said, '\n').size(), 3u) << said;  // two lines
-  EXPECT_TRUE(contains(said, R"(x.json: "a" is there twice; the last one counts)")) << said;
-  EXPECT_TRUE(contains(said, R"(x.json: "c" is there twice; the last one counts)")) << said;
 }
 
 TEST(Json, FilesKeepTheOrderOfKeys) {

@@ -156,6 +156,15 @@ TEST_F(AnswerCommand, WhatWaitsInAPipeIsAnsweredTogether) {
   EXPECT_EQ(tokens_read(), together) << err_;
 }
 
+// The output that fails is no request's mistake, and nothing more is computed.
+TEST_F(AnswerCommand, AnOutputThatIsGoneEndsIt) {
+  const std::string command = str("sh -c \"'", LH_PROGRAM, "' answer --model cable --threads 1 > /dev/full\"");
+  for (const std::string first : {R"({"kind": "rolling", "text": ""})", R"({"kind": "rolling", "text": "x"})", "?"}) {
+    EXPECT_EQ(run_shell(command, first + "\n" + kRequests), 2);
+    EXPECT_EQ(err_, "longhaul: standard output cannot be written\n");
+  }
+}
+
 TEST_F(AnswerCommand, MistakesAreOneLine) {
   auto refuses = [&](const std::string& arguments, const std::string& input, const std::string& part) {
     expect_refusal("answer --model cable --threads 1 " + arguments, part, input);

@@ -1,15 +1,7 @@
 // What a terminal is shown.
 #include "cli/terminal.h"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
-
-#include <chrono>
-#include <cstdio>
-#include <thread>
-
-#include "support.h"
 
 namespace longhaul {
 namespace {
@@ -26,33 +18,6 @@ TEST(Terminal, ControlsOfAModelDoNotSteerIt) {
             std::string(kReplaced) + "2J");
   EXPECT_EQ(without_controls(std::string_view("\0", 1)), kReplaced);
   EXPECT_EQ(without_controls("\xC2"), "\xC2");  // the end of a piece
-}
-
-// A pipe whose other end has made it non-blocking, as Node's does, and reads slowly.
-TEST(Terminal, ANonBlockingPipeLosesNothing) {
-  int ends[2];
-  ASSERT_EQ(pipe2(ends, O_NONBLOCK), 0);
-  std::fflush(stdout);
-  const int before = dup(STDOUT_FILENO);
-  dup2(ends[1], STDOUT_FILENO);
-  close(ends[1]);
-  const std::string text(300'000, 'x');  // several times what a pipe holds
-  std::string read;
-  std::thread reader([&] {
-    std::string piece(10'000, '\0');
-    for (ssize_t count = -1; count != 0;) {  // to the end
-      count = ::read(ends[0], piece.data(), piece.size());
-      if (count > 0) read.append(piece, 0, static_cast<size_t>(count));
-      if (count < 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-  });
-  std::printf("all ");
-  EXPECT_EQ(error_of([&] { print_text(text); }), "no error");
-  dup2(before, STDOUT_FILENO);
-  close(before);
-  reader.join();
-  close(ends[0]);
-  EXPECT_TRUE(read == "all " + text) << read.size();
 }
 
 }  // namespace

@@ -26,8 +26,8 @@ struct TokenScores {
   Tensor log_prob;  // [T] double
   Tensor rank;      // [T] int64: how many tokens have a larger logit than the target; 0 = it is the greedy choice
 };
-// Log-probability and rank of each target by the head of the normalised x [T, C], block by block: there is never a second
-// copy of a long text's rows. No gradient. Ignored targets give 0 and -1.
+// Log-probability and rank of each target by the head of the normalised x [T, C], block by block: of a text longer than a
+// block there is no second copy. No gradient. Ignored targets give 0 and -1.
 TokenScores score_targets(const Tensor& x, const Norm& norm, const LogitHead& head, const Tensor& targets,
                           int64_t ignore_index = -100);
 
