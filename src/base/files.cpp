@@ -42,7 +42,7 @@ class Descriptor {
 
 // Opens a regular file and says how long it is.
 int open_regular(const std::string& path, size_t& size) {
-  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // of a named pipe it would wait for a writer
   if (fd < 0) fail_system(path, "read");
   struct stat status {};
   if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {

@@ -78,13 +78,15 @@ Json rows_of(const Model& model, const SafetensorsFile& file, const std::string&
   return rows;
 }
 
+double shown(double number) { return std::isnan(number) ? NAN : number; }  // without the sign that a NaN may have
+
 void print(const Json& rows) {
   std::printf("%-12s %17s %12s %12s %8s\n", "sequence", "positions", "max error", "KL (nats)", "top-1");
   for (const Json& row : rows) {
     const std::string positions = str(row["from"].get<int64_t>(), "..", row["to"].get<int64_t>() - 1);
     const std::string sequence = without_controls(row["sequence"].get<std::string>());
-    std::printf("%-12s %17s %12.3g %12.3g %7.2f%%\n", sequence.c_str(), positions.c_str(), row["error"].get<double>(),
-                row["kl"].get<double>(), 100 * row["top1"].get<double>());
+    std::printf("%-12s %17s %12.3g %12.3g %7.2f%%\n", sequence.c_str(), positions.c_str(),
+                shown(row["error"].get<double>()), shown(row["kl"].get<double>()), 100 * row["top1"].get<double>());
   }
 }
 

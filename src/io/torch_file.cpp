@@ -64,8 +64,14 @@ bool allows(const std::string& global) {
          std::any_of(std::begin(kStorages), std::end(kStorages), [&](const auto& row) { return is(row.second); });
 }
 
-// The first bytes of the format before the zip: a pickled magic number.
-constexpr std::string_view kLegacyMagic("\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19.", 15);
+// The first bytes of the format before the zip: a pickle's protocol, and a magic number.
+constexpr size_t kProtocolBytes = 2;
+constexpr std::string_view kLegacyMagic("\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19.", 13);
+
+bool is_legacy(std::string_view bytes) {
+  const bool known_protocol = bytes.starts_with("\x80\x02") || bytes.starts_with("\x80\x03");
+  return known_protocol && bytes.substr(kProtocolBytes).starts_with(kLegacyMagic);
+}
 
 struct Storage {
   DType dtype;
@@ -294,7 +300,7 @@ void read_zip(TorchFile& file, std::span<const std::byte> bytes, const std::stri
 
 // Five pickles (magic, version, system, object, keys of storages), then for each key its count of elements and their bytes.
 void read_legacy(TorchFile& file, std::span<const std::byte> bytes, const std::string& where) {
-  size_t at = kLegacyMagic.size();
+  size_t at = kProtocolBytes + kLegacyMagic.size();
   auto next = [&] {
     Pickle pickle = read_pickle(bytes.subspan(at), allows, where);
     at += pickle.size;
@@ -348,8 +354,7 @@ TorchFile TorchFile::parse(std::span<const std::byte> bytes, const std::string& 
   if (ZipArchive::is_zip(bytes)) {
     read_zip(file, bytes, where);
   } else {
-    check(text_of(bytes).starts_with(kLegacyMagic), where,
-          ": wanted a file that torch.save() wrote, found other bytes");
+    check(is_legacy(text_of(bytes)), where, ": wanted a file that torch.save() wrote, found other bytes");
     read_legacy(file, bytes, where);
   }
   return file;

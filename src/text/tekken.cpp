@@ -68,8 +68,8 @@ void read_special_tokens(const SortedJson& json, int64_t count, const std::strin
 
 // The bytes of the first `count` tokens, by rank.
 std::vector<std::string> read_vocabulary(const SortedJson& vocab, size_t count, const std::string& where) {
-  check(vocab.is_array() && vocab.size() >= count && count >= 256, where, ": wanted a list of at least ",
-        std::max<size_t>(count, 256), " tokens, found ",
+  check(count >= 256, where, ": wanted at least 256 tokens, the config leaves room for ", count);
+  check(vocab.is_array() && vocab.size() >= count, where, ": wanted a list of at least ", count, " tokens, found ",
         vocab.is_array() ? std::to_string(vocab.size()) : vocab.type_name());
   std::vector<std::string> tokens;
   for (size_t rank = 0; rank < count; ++rank) {

@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/sorted_json.h"
 #include "base/strings.h"
 #include "text/chat_template.h"
@@ -41,7 +42,10 @@ void read_added_token(const Json& json, const std::string& where, const TextIds&
   AddedToken token = parse_added_token(json, where);
   std::string name = where + ": " + in_quotes(token.content);
   const uint32_t* known = ids.find(token.content);
-  check(!known || *known == token.id, name, ": id ", token.id, ", but the vocabulary says ", known ? *known : 0);
+  if (known && *known != token.id) {  // as in tokenizers
+    log_warning(name, ": id ", token.id, ", but the vocabulary says ", *known, ", which counts");
+    token.id = *known;
+  }
   check(known || !file.has_token(token.id), name, ": id ", token.id, " is another token's already");
   check(contents.insert(token.content).second, name, " is added twice");
   file.put_token(token.id, {Token::kPlain, token.content});

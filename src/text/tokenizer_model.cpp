@@ -46,6 +46,11 @@ std::pair<std::string_view, std::string_view> read_pair(const SortedJson& merge,
        merge.dump(-1, ' ', false, SortedJson::error_handler_t::replace).substr(0, 60));
 }
 
+// The first line of a merges.txt, which some files have taken over.
+bool is_version(const SortedJson& merge) {
+  return merge.is_string() && merge.get_ref<const std::string&>().starts_with("#version");
+}
+
 // `prefix` goes from the right token when the two become one.
 std::vector<Merge> read_merges(const SortedJson& list, const TextIds& ids, const std::string& prefix,
                                const std::string& where) {
@@ -59,6 +64,7 @@ std::vector<Merge> read_merges(const SortedJson& list, const TextIds& ids, const
       if (!id) fail(where, "[", rank, "]: ", in_quotes(token), " is not in the vocabulary");
       return *id;
     };
+    if (is_version(list[rank])) continue;
     const auto [left, right] = read_pair(list[rank], where, rank);
     if (right.size() < prefix.size())
       fail(where, "[", rank, "]: ", in_quotes(right), ": wanted ", in_quotes(prefix), " before it");

@@ -7,8 +7,9 @@ namespace longhaul {
 
 namespace {
 
-constexpr int kStops[] = {SIGINT, SIGTERM, SIGUSR1};
-constexpr int kSignals = 4;  // the three, and SIGXFSZ
+constexpr int kStops[] = {SIGINT, SIGTERM, SIGUSR1, SIGHUP};
+constexpr int kSignals = 5;  // these, and SIGXFSZ
+constexpr int kHangUp = 3;   // its place
 
 volatile std::sig_atomic_t received_signal = 0;
 struct sigaction before[kSignals];
@@ -30,6 +31,7 @@ StopSignals::StopSignals() {
   action.sa_handler = note_signal;
   action.sa_flags = SA_RESTART;
   for (size_t i = 0; i < std::size(kStops); ++i) sigaction(kStops[i], &action, &before[i]);
+  if (before[kHangUp].sa_handler == SIG_IGN) sigaction(SIGHUP, &before[kHangUp], nullptr);
   action.sa_handler = SIG_IGN;
   sigaction(SIGXFSZ, &action, &before[kSignals - 1]);
 }
@@ -44,6 +46,7 @@ std::string StopSignals::received() const {
     case SIGINT: return "SIGINT";
     case SIGTERM: return "SIGTERM";
     case SIGUSR1: return "SIGUSR1";
+    case SIGHUP: return "SIGHUP";
     default: return "";
   }
 }

@@ -1,4 +1,5 @@
-// Asking a run to stop: SIGINT, SIGTERM and SIGUSR1 (Slurm's warning before a time limit) end it after the step in progress.
+// Asking a run to stop: SIGINT, SIGTERM, SIGUSR1 (Slurm's warning before a time limit) and SIGHUP (its terminal is gone) end it
+// after the step in progress.
 #pragma once
 #include <stdexcept>
 #include <string>
@@ -10,7 +11,7 @@ struct Interrupted : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// While it lives, the three signals are only noted; a second SIGINT ends the process at once (checkpoints stay whole).
+// While it lives, these signals are only noted, but a SIGHUP that is ignored (nohup) stays so; a second SIGINT ends the process at once (checkpoints stay whole).
 // SIGXFSZ is ignored, so that a file-size limit is an error like a full disk. One at a time per process.
 class StopSignals {
  public:

@@ -85,8 +85,6 @@ const std::vector<Wrong> kWrong = {
        j["added_tokens"][1]["id"] = 300;
      }},
     {"added_tokens[0]: wanted a text, found \"\"", [](SortedJson& j) { j["added_tokens"][0]["content"] = ""; }},
-    {"added_tokens[0]: \"a\": id 258, but the vocabulary says 97",
-     [](SortedJson& j) { j["added_tokens"][0]["content"] = "a"; }},
     {"normalizer: type \"Uppercase\" is not supported",
      [](SortedJson& j) {
        j["normalizer"] = {{"type", "Uppercase"}};
@@ -189,6 +187,19 @@ TEST(TokenizerFile, TakesAddedTokensOfTheConfigToo) {
   EXPECT_EQ(tokenizer->decode({256, 300}), "<t>");
   write_file(folder / "tokenizer_config.json", R"({"added_tokens_decoder": 7})");
   EXPECT_TRUE(contains(error_of([&] { make_tokenizer(folder.path()); }), "added_tokens_decoder: wanted an object"));
+}
+
+// As the tokenizers library has it.
+TEST(TokenizerFile, TheVocabularysIdCountsAndAVersionAmongMergesDoesNot) {
+  SortedJson json = made_up_json({{"a", "b"}}, {{{"content", "a"}, {"special", false}}});
+  json["added_tokens"][0]["id"] = 300;
+  auto& merges = json["model"]["merges"];
+  merges.insert(merges.begin(), "#version: 0.2");
+  ::testing::internal::CaptureStderr();
+  const auto tokenizer = made_up_tokenizer(json);
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(contains(said, "added_tokens[0]: \"a\": id 300, but the vocabulary says 97, which counts")) << said;
+  EXPECT_EQ(ids_of(tokenizer, "ba", true), (std::vector<int64_t>{'b', 'a'}));
 }
 
 // Its classes of Llama's kin decide what goes around a text; DeepSeek's files have no template.

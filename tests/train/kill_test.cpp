@@ -84,9 +84,11 @@ std::string KillTest::data_;
 TEST_F(KillTest, WarningsFinishTheStepAndSave) {
   constexpr int64_t kSteps = 200;
   std::string whole = finish(*scratch_ / "signals_whole", kSteps), errors = *scratch_ / "stderr";
-  for (int number : {SIGINT, SIGTERM, SIGUSR1}) {
+  for (int number : {SIGINT, SIGTERM, SIGUSR1, SIGHUP}) {
     std::string run = *scratch_ / str("signal_", number);
+    const auto before = std::signal(SIGHUP, SIG_DFL);  // under nohup it is ignored, and the run would go on
     Process process(start_arguments(run, kSteps), errors);
+    std::signal(SIGHUP, before);
     while (logged_bytes(run) < 2000 && !process.wait(0)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     process.signal(number);
     ASSERT_TRUE(process.wait(60));
