@@ -77,6 +77,7 @@ void AddedTokenFinder::split(std::string_view text, bool with_special, std::vect
     if (token->single_word && !stands_alone(text, start, end)) continue;
     if (token->lstrip) start = std::max(start - length_of_spaces_at_end(text.substr(0, start)), done);
     if (token->rstrip) end += length_of_spaces(text.substr(end));
+    if (start >= end) continue;  // of nothing but spaces, which the token before has taken
     if (done < start) parts.push_back({text.substr(done, start - done), nullptr});
     parts.push_back({text.substr(start, end - start), token});
     done = end;

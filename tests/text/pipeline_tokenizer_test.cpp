@@ -61,6 +61,14 @@ TEST(AddedTokens, TakeSpacesAlongOrStandAlone) {
   EXPECT_EQ(ids_of(with("single_word"), "\xC3\xA9[M]").size(), 5u);  // a letter of two bytes before it
 }
 
+// As in the tokenizers library, which falls over the second.
+TEST(AddedTokens, SpacesThatAreTakenAreNoTokensOfTheirOwn) {
+  const SortedJson both = {{"content", "\n"}, {"special", false}, {"lstrip", true}, {"rstrip", true}};
+  EXPECT_EQ(ids_of(made_up_tokenizer(made_up_json({}, {both})), "a\n\nb"), (Ids{'a', 256, 'b'}));
+  PipelineTokenizer two = made_up_tokenizer(made_up_json({}, {plain("[M]", "rstrip"), plain("\n", "lstrip")}));
+  EXPECT_EQ(ids_of(two, "a[M]\n\n\nb"), (Ids{'a', 256, 'b'}));
+}
+
 TEST(PipelineTokenizer, NormalisesWhatIsNoRawToken) {
   const std::string composed = "\xC3\xA9", apart = "e\xCC\x81";
   SortedJson json = made_up_json({}, {plain(apart + "!"), {{"content", apart + "?"}, {"normalized", true}}});
