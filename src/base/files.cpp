@@ -42,12 +42,15 @@ class Descriptor {
 
 // Opens a regular file and says how long it is.
 int open_regular(const std::string& path, size_t& size) {
-  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // of a named pipe it would wait for a writer
-  if (fd < 0) fail_system(path, "read");
   struct stat status {};
-  if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
-    ::close(fd);
+  if (::stat(path.c_str(), &status) != 0) fail_system(path, "read");
+  if (!S_ISREG(status.st_mode))  // of a named pipe open() would wait for a writer
     fail(path, ": cannot read: wanted a file, found ", S_ISDIR(status.st_mode) ? "a folder" : "something else");
+  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) fail_system(path, "read");
+  if (::fstat(fd, &status) != 0) {
+    ::close(fd);
+    fail_system(path, "read");
   }
   size = static_cast<size_t>(status.st_size);
   return fd;
@@ -148,7 +151,9 @@ std::vector<std::string> list_files(const std::string& path) {
       if (entry.is_regular_file()) files.push_back(entry.path().string());
     }
   } catch (const fs::filesystem_error& error) {
-    fail(error.path1().string(), ": cannot read: ", error.code().message());
+    // A folder that cannot be opened on the way has no name here.
+    const std::string found = error.path1().string();
+    fail(found.empty() ? path + ": cannot read all of it: " : found + ": cannot read: ", error.code().message());
   }
   std::sort(files.begin(), files.end());
   return files;

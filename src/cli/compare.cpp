@@ -75,17 +75,19 @@ std::vector<Run> runs_of(const CompareFlags& flags) {
   return runs;
 }
 
-// Runs a command; its exit code. Only the last step's standard output is the comparison's result.
-int run_longhaul(const std::vector<std::string>& arguments, ChildOutput output) {
+// Runs a command; its exit code. Only the last step's standard output is the comparison's result. A signal, which has reached the
+// command too or not, is the end of the comparison.
+int run_longhaul(const std::vector<std::string>& arguments, ChildOutput output, const StopSignals& signals) {
   const ChildEnd end = run_self(arguments, output);
+  signals.stop_if_received("the same command goes on from there");
   check(end.signal == 0, "compare: longhaul ", arguments.front(), " was killed by signal ", end.signal);
   return end.code;
 }
 
 // A step of the comparison: printed, and with --dry-run no more than that.
-int run_step(const std::vector<std::string>& arguments, ChildOutput output) {
+int run_step(const std::vector<std::string>& arguments, ChildOutput output, const StopSignals& signals) {
   log_info("longhaul ", join(arguments, " "));
-  return common_flags().dry_run ? 0 : run_longhaul(arguments, output);
+  return common_flags().dry_run ? 0 : run_longhaul(arguments, output, signals);
 }
 
 // What training and measuring are both told.
@@ -130,7 +132,7 @@ std::vector<std::string> report_arguments(const CompareFlags& flags, const std::
 
 // What would fail only when all is trained fails before anything is: each training is planned, the measurement's windows are
 // counted.
-int check_plan(const CompareFlags& flags, const std::vector<Run>& runs) {
+int check_plan(const CompareFlags& flags, const std::vector<Run>& runs, const StopSignals& signals) {
   std::vector<int64_t> lengths = parse_lengths(flags.lengths, "--lengths");
   std::sort(lengths.begin(), lengths.end());
   const Dataset data = Dataset::open(flags.data, flags.tokenizer);
@@ -141,7 +143,7 @@ int check_plan(const CompareFlags& flags, const std::vector<Run>& runs) {
     if (run.seed > 1) break;
     std::vector<std::string> arguments = train_arguments(flags, run);
     arguments.insert(arguments.end(), {"--dry-run", "--json"});
-    if (int code = run_longhaul(arguments, ChildOutput::nowhere); code != 0) return code;
+    if (int code = run_longhaul(arguments, ChildOutput::nowhere, signals); code != 0) return code;
   }
   return 0;
 }
@@ -151,18 +153,17 @@ int compare(const CompareFlags& flags) {
   for (const std::string& extra : flags.app->remaining())
     check(extra != "--seed" && !extra.starts_with("--seed="),
           "compare: --seeds N trains the seeds 1 to N; --seed is not taken");
-  StopSignals signals;
+  const StopSignals signals;
   const std::vector<Run> runs = runs_of(flags);
   std::vector<std::string> folders;
-  if (int code = check_plan(flags, runs); code != 0) return code;
+  if (int code = check_plan(flags, runs, signals); code != 0) return code;
   for (const Run& run : runs) {
     folders.push_back(run.folder);
-    int code = run_step(train_arguments(flags, run), ChildOutput::standard_error);
+    int code = run_step(train_arguments(flags, run), ChildOutput::standard_error, signals);
     if (code != 0) return code;
-    signals.stop_if_received("the same command goes on from there");
   }
-  int code = run_step(ppl_arguments(flags, folders), ChildOutput::standard_error);
-  if (code == 0) code = run_step(report_arguments(flags, folders), ChildOutput::ours);
+  int code = run_step(ppl_arguments(flags, folders), ChildOutput::standard_error, signals);
+  if (code == 0) code = run_step(report_arguments(flags, folders), ChildOutput::ours, signals);
   if (code != 0) return code;
   if (!common_flags().dry_run) log_info("the page: ", path_join(flags.out, "report.html"));
   return 0;

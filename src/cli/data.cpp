@@ -125,6 +125,8 @@ int run_export(DataFlags& flags) {
   options.shard_tokens = parse_length(flags.shard_tokens, "--shard-tokens");
   options.data = flags.folder;
   options.tokenizer = flags.tokenizer;
+  const StopSignals signals;
+  options.before_each = [&] { signals.stop_if_received("nothing was written"); };
   std::vector<std::string> files = export_tokens(options);
   if (common_flags().json) {
     print_json(Json{{"format", options.format}, {"files", files}});

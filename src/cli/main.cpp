@@ -19,9 +19,9 @@ void settle_waiting() {
 }
 
 // LibTorch's destructors take its operators off their lists one by one, which is a quarter of what `longhaul --version` takes.
-// AddressSanitizer looks for leaks behind them.
+// Sanitizers report behind them.
 void leave([[maybe_unused]] int code) {
-#ifndef __SANITIZE_ADDRESS__
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   std::fflush(nullptr);
   std::_Exit(code);
 #endif

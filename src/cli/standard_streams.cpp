@@ -45,8 +45,16 @@ std::FILE* waiting_output(int descriptor) {
 }
 
 void wait_for_standard_output() {
-  if (::isatty(STDOUT_FILENO)) return;  // has room, and is written line by line
-  if (std::FILE* waiting = waiting_output(STDOUT_FILENO)) stdout = waiting;
+  std::FILE* waiting = waiting_output(STDOUT_FILENO);
+  if (waiting == nullptr) return;  // no memory: as it was
+  if (::isatty(STDOUT_FILENO)) std::setvbuf(waiting, nullptr, _IOLBF, BUFSIZ);
+  plain_standard_output();  // the first call knows it
+  stdout = waiting;
+}
+
+std::FILE* plain_standard_output() {
+  static std::FILE* const plain = stdout;
+  return plain;
 }
 
 }  // namespace longhaul

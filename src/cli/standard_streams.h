@@ -11,7 +11,9 @@ void keep_standard_descriptors();
 // A stream that writes to the descriptor and waits where this has no room. Fully buffered; does not close it.
 std::FILE* waiting_output(int descriptor);
 
-// Makes standard output such a stream, unless it is a terminal.
+// Makes standard output such a stream; a terminal's is written line by line.
 void wait_for_standard_output();
+// The stream that it was, for who asks it for its descriptor.
+std::FILE* plain_standard_output();
 
 }  // namespace longhaul

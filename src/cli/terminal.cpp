@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "cli/standard_streams.h"
 #include "text/utf8.h"
 
 namespace longhaul {
@@ -61,7 +62,7 @@ void print_text(std::string_view text) {
 struct LineReader::Editor {
   explicit Editor(std::string prompt) : prompt(std::move(prompt)) {
     std::setlocale(LC_CTYPE, "");  // characters of more than one byte
-    edit = el_init("longhaul", stdin, stdout, stderr);
+    edit = el_init("longhaul", stdin, plain_standard_output(), stderr);
     check(edit != nullptr, "cannot edit lines on this terminal");
     el_set(edit, EL_CLIENTDATA, this);
     el_set(

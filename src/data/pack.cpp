@@ -104,7 +104,6 @@ class Packer {
         if (error_) return;
         try {
           if (!jobs_.next(job)) return;
-          if (options_.before_each) options_.before_each();
         } catch (...) {
           error = std::current_exception();
         }
@@ -120,6 +119,7 @@ class Packer {
       if (error_) return;
       try {
         if (error) std::rethrow_exception(error);
+        if (options_.before_each) options_.before_each();
         write(job, encoded);
       } catch (...) {
         error_ = std::current_exception();

@@ -15,13 +15,14 @@ namespace {
 constexpr int64_t kBlockTokens = 1 << 16;
 
 void write_tokens(const TokenSplit& split, int64_t start, int64_t count, const std::string& header, int width,
-                  const std::string& path) {
+                  const std::string& path, const std::function<void()>& before_each) {
   OutputFile file;
   file.open(path);
   file.write(std::as_bytes(std::span(header)));
   std::vector<int64_t> ids;
   std::vector<std::byte> bytes;
   for (int64_t done = 0; done < count; done += static_cast<int64_t>(ids.size())) {
+    if (before_each) before_each();
     ids.resize(std::min(kBlockTokens, count - done));
     split.read(start + done, ids);
     narrow_ids(ids, width, bytes);
@@ -60,7 +61,8 @@ std::vector<std::string> export_tokens(const ExportOptions& options) {
       std::snprintf(number, sizeof number, "_%06zu", written.size());
       written.push_back((format.one_file_a_split ? split->name() : name + "_" + split->name() + number) +
                         format.extension);
-      write_tokens(*split, start, count, format.header(count, width), width, path_join(folder.path(), written.back()));
+      write_tokens(*split, start, count, format.header(count, width), width, path_join(folder.path(), written.back()),
+                   options.before_each);
     }
   }
   folder.publish();

@@ -70,7 +70,7 @@ std::vector<Merge> read_merges(const SortedJson& list, const TextIds& ids, const
       fail(where, "[", rank, "]: ", in_quotes(right), ": wanted ", in_quotes(prefix), " before it");
     both.assign(left).append(right.substr(prefix.size()));
     const uint32_t first = id_of(left), second = id_of(right), merged = id_of(both);
-    merges.push_back({first, second, merged, static_cast<uint32_t>(rank)});
+    merges.push_back({first, second, merged, static_cast<uint32_t>(merges.size())});
   }
   return merges;
 }

@@ -115,6 +115,13 @@ TEST(Files, WhatCannotBeReadIsOneClearLine) {
   EXPECT_EQ(error_of([&] { sync_folder(absent); }), absent + ": cannot open: No such file or directory");
 }
 
+TEST(Files, ANamedPipeIsNotWaitedFor) {
+  TemporaryFolder folder;
+  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
+  EXPECT_EQ(error_of([&] { read_file(folder / "pipe"); }),
+            folder / "pipe" + ": cannot read: wanted a file, found something else");
+}
+
 TEST(Files, ListsRecursivelyInByteOrder) {
   TemporaryFolder folder;
   make_folders(folder / "b/c");

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -33,20 +34,24 @@ class StandardInput {
   int before_;
 };
 
+// All that comes out of the other end, late.
+std::string slow_read(int descriptor) {
+  std::string read, piece(10'000, '\0');
+  wait_a_little();
+  for (ssize_t count = -1; count != 0;) {
+    count = ::read(descriptor, piece.data(), piece.size());
+    if (count > 0) read.append(piece, 0, static_cast<size_t>(count));
+    if (count < 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return read;
+}
+
 TEST(StandardStreams, OutputWaitsForRoom) {
   int ends[2];
   ASSERT_EQ(pipe2(ends, O_NONBLOCK), 0);
   const std::string text(300'000, 'x');  // several times what a pipe holds
   std::string read;
-  std::thread reader([&] {
-    std::string piece(10'000, '\0');
-    wait_a_little();
-    for (ssize_t count = -1; count != 0;) {
-      count = ::read(ends[0], piece.data(), piece.size());
-      if (count > 0) read.append(piece, 0, static_cast<size_t>(count));
-      if (count < 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-  });
+  std::thread reader([&] { read = slow_read(ends[0]); });
   std::FILE* output = waiting_output(ends[1]);
   EXPECT_GT(std::fprintf(output, "%s\n", text.c_str()), 0);
   EXPECT_EQ(std::fclose(output), 0);
@@ -54,6 +59,28 @@ TEST(StandardStreams, OutputWaitsForRoom) {
   reader.join();
   close(ends[0]);
   EXPECT_TRUE(read == text + "\n") << read.size();
+}
+
+TEST(StandardStreams, TheProgramsOutputDoes) {
+  TemporaryFolder folder;
+  write_file(folder / "text", std::string(100'000, 'x'));
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_NONBLOCK), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    dup2(open((folder / "text").c_str(), O_RDONLY), STDIN_FILENO);
+    dup2(ends[1], STDOUT_FILENO);
+    close(ends[0]), close(ends[1]);
+    execl(LH_PROGRAM, "longhaul", "tokenize", "bytes", nullptr);
+    _exit(127);
+  }
+  close(ends[1]);
+  const std::string read = slow_read(ends[0]);
+  close(ends[0]);
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  EXPECT_EQ(read.size(), 400'000u);  // "120 " each
 }
 
 TEST(StandardStreams, AnOutputThatIsGoneIsAnError) {

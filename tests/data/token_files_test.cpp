@@ -1,5 +1,7 @@
 #include "data/token_files.h"
 
+#include <filesystem>
+
 #include "data/data_test.h"
 #include "data/pack.h"
 #include "data/shards.h"
@@ -159,6 +161,12 @@ TEST_F(TokenFilesTest, ExportsAreReadBackAndHaveTheFormatsBytes) {
   EXPECT_EQ(read_file(at("out-llm.c/set_train_000001.bin")), llm_c(first));
   EXPECT_EQ(read_file(at("out-nanogpt/val.bin")), packed<uint16_t>(val));
   EXPECT_TRUE(contains(error_of([&] { export_tokens({at("set"), at("x"), "numpy", ""}); }), "unknown token format"));
+  ExportOptions stopped{at("set"), at("stopped"), "npy", "", 500};
+  int blocks = 0;
+  stopped.before_each = [&] { check(++blocks < 3, "asked to stop"); };
+  EXPECT_EQ(error_of([&] { export_tokens(stopped); }), "asked to stop");
+  for (const auto& entry : std::filesystem::directory_iterator(at("")))
+    EXPECT_FALSE(contains(entry.path().string(), "stopped")) << entry.path();
 }
 
 }  // namespace
