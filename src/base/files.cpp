@@ -48,9 +48,9 @@ int open_regular(const std::string& path, size_t& size) {
     fail(path, ": cannot read: wanted a file, found ", S_ISDIR(status.st_mode) ? "a folder" : "something else");
   int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) fail_system(path, "read");
-  if (::fstat(fd, &status) != 0) {
+  if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
     ::close(fd);
-    fail_system(path, "read");
+    fail(path, ": cannot read: it is another since it was looked at");
   }
   size = static_cast<size_t>(status.st_size);
   return fd;

@@ -41,8 +41,9 @@ class ChatLoop {
       ChatStep step = ChatStep::kAnswer;
       try {
         step = take(*line);
-      } catch (const Error& error) {     // one mistake, or a text that is too long, does not end a conversation
-        if (std::ferror(stdout)) throw;  // an output that is gone does
+      } catch (const Error& error) {
+        // One mistake, or a text that is too long, does not end a conversation; an output that is gone does.
+        if (std::ferror(stdout)) throw;
         std::fprintf(stderr, "longhaul: %s\n", error.what());
         if (common_flags().json) print_text(json_text({{"kind", "error"}, {"message", error.what()}}, "chat") + "\n");
         if (!lines_.is_terminal()) code = kMistake;

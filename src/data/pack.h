@@ -21,8 +21,8 @@ struct PackOptions {
   int64_t shard_tokens = 100'000'000;
   int64_t val_every = 16;  // a document goes to `val` when its name's hash is 0 modulo this; 0: no val split
   int threads = 1;
-  std::function<void()>
-      before_each;  // called before a piece is written, by one thread at a time; what it throws ends it all
+  // Called before a piece is written, by one thread at a time; what it throws ends it all.
+  std::function<void()> before_each;
 };
 
 // Error unless the options make sense and the output does not exist yet. plan_pack() and pack() rely on it.

@@ -54,8 +54,8 @@ struct ExportOptions {
   std::string data, output, format;  // folder of a data set; folder to make; a name of TokenFormats
   std::string tokenizer;             // of the data, when it is bare itself
   int64_t shard_tokens = 100'000'000;
-  std::function<void()>
-      before_each{};  // called before every block of tokens; what it throws ends it, and nothing is left behind
+  // Called before every block of tokens; what it throws ends it, and nothing is left behind.
+  std::function<void()> before_each{};
 };
 // Deterministic. Shards are counted over all splits, `val` first, as the Cable repository's and llm.c's scripts do.
 // Returns the files' names. Error when the output exists or the format cannot hold the data.

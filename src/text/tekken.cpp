@@ -75,7 +75,8 @@ std::vector<std::string> read_vocabulary(const SortedJson& vocab, size_t count, 
   for (size_t rank = 0; rank < count; ++rank) {
     const SortedJson& token = vocab[rank];
     const std::string here = where + "[" + std::to_string(rank) + "]";
-    check(token.is_object() && token.contains("rank") && token["rank"] == rank, here, ": wanted rank ", rank);
+    const bool in_place = token.is_object() && token.contains("rank") && token["rank"].is_number_integer();
+    check(in_place && token["rank"] == rank, here, ": wanted rank ", rank);
     check(token.contains("token_bytes") && token["token_bytes"].is_string(), here, ": token_bytes: wanted a string");
     tokens.push_back(bytes_of_base64(token["token_bytes"].get_ref<const std::string&>(), here + ": token_bytes"));
     check(!tokens.back().empty() && tokens.back().size() <= kLongestToken, here, ": token_bytes: wanted 1 to ",

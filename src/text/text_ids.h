@@ -54,16 +54,11 @@ class TextIds {
   }
 
   void grow() {
-    std::vector<Slot> old(2 * slots_.size());
-    old.swap(slots_);
-    for (const Slot& slot : old)
-      if (slot.number > 0) slots_[free_place(slot.hash)] = slot;
-  }
-  size_t free_place(uint64_t hash) const {
-    const size_t mask = slots_.size() - 1;
-    size_t i = hash & mask;
-    while (slots_[i].number > 0) i = (i + 1) & mask;
-    return i;
+    slots_.assign(2 * slots_.size(), {});
+    for (size_t i = 0; i < entries_.size(); ++i) {
+      const uint64_t hash = hash_of(entries_[i].first);
+      slots_[place_of(entries_[i].first, hash)] = {static_cast<uint32_t>(hash), static_cast<uint32_t>(i + 1)};
+    }
   }
 
   std::vector<Entry> entries_;

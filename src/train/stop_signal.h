@@ -11,8 +11,8 @@ struct Interrupted : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// While it lives, these signals are only noted, but a SIGHUP that is ignored (nohup) stays so; a second SIGINT ends the process at once (checkpoints stay whole).
-// SIGXFSZ is ignored, so that a file-size limit is an error like a full disk. One at a time per process.
+// While it lives, these signals are only noted, but a SIGHUP that is ignored (nohup) stays so; a second SIGINT ends the process at
+// once (checkpoints stay whole). SIGXFSZ is ignored, so that a file-size limit is an error like a full disk. One at a time per process.
 class StopSignals {
  public:
   StopSignals();
